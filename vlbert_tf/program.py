@@ -1,0 +1,64 @@
+"""What every program of this project does around its `main`.
+
+A program ends with 0 only when its work is done. Bad input ends it with 1 and
+one line on stderr; the trace is shown with `--verbosity=1`.
+"""
+
+import os
+import sys
+from collections.abc import Callable
+
+from absl import app, flags, logging
+
+# TensorFlow's C++ log speaks of CPU instructions and missing GPUs on every
+# start; an error of ours should not have to be searched for among them.
+os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')
+
+
+def run(main: Callable[[list[str]], None], usage: str) -> None:
+  """Runs `main` as a program.
+
+  Args:
+    main: takes the positional arguments, without the program's name.
+    usage: text of `--help`, with examples; usually the module's docstring.
+  """
+  sys.modules['__main__'].__doc__ = usage
+
+  def guarded(argv: list[str]) -> None:
+    try:
+      main(argv[1:])
+    except KeyboardInterrupt:
+      sys.exit(130)
+    except Exception as error:  # noqa: BLE001 - the last line of defence.
+      if logging.get_verbosity() >= logging.DEBUG:
+        raise
+      print(f'Error: {_one_line(error)}', file=sys.stderr)
+      sys.exit(1)
+
+  logging.set_verbosity(logging.INFO)
+  app.run(guarded)
+
+
+def require(**named: object) -> None:
+  """Fails when a flag that the program cannot work without is empty.
+
+  Args:
+    **named: flag names with their values.
+
+  Raises:
+    ValueError: a value is None or empty.
+  """
+  missing = [f'--{name}' for name, value in named.items() if not value]
+  if missing:
+    raise ValueError(
+      f'This program needs {", ".join(missing)}. '
+      f'Received: {" ".join(sys.argv[1:]) or "no flags"}. '
+      f'See {os.path.basename(sys.argv[0])} --help.'
+    )
+
+
+def _one_line(error: Exception) -> str:
+  text = ' '.join(str(error).split()) or type(error).__name__
+  if isinstance(error, (ValueError, flags.Error)):
+    return text
+  return f'{type(error).__name__}: {text}'
