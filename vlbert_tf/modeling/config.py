@@ -1,0 +1,213 @@
+"""The configuration of the model: what users set, and what it resolves to.
+
+Users choose a `size` and a `preset` by name and may set single fields. The
+layers see only the resolved `Architecture`: a layer takes the value of a
+field, never the name of a size or a preset.
+"""
+
+import dataclasses
+
+from official.modeling import hyperparams
+
+
+@dataclasses.dataclass
+class ModelConfig(hyperparams.Config):
+  """What a YAML file says about the model.
+
+  Attributes:
+    preset: arithmetic of the model; `paper` is VL-BERT as published.
+    size: `tiny` (tests, laptops) or `base` (VL-BERT §3.1: 12 layers of 768).
+    visual_features: `pixels`: appearance is computed inside the model and
+      trained jointly (VL-BERT §3.4).
+    dropout_rate: of embeddings, attention and feed-forward outputs.
+    max_text_length: longest text, special words included, in elements.
+    max_rois: most RoIs of an image.
+    image_short_side: images are scaled so that their short side has this
+      many pixels ...
+    image_long_side: ... unless the long side would then exceed this many.
+    xla: `attention` compiles the attention core, `none` compiles nothing.
+  """
+
+  preset: str = 'paper'
+  size: str = 'base'
+  visual_features: str = 'pixels'
+  dropout_rate: float = 0.1
+  max_text_length: int = 64
+  max_rois: int = 100
+  image_short_side: int = 600
+  image_long_side: int = 1000
+  xla: str = 'attention'
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ResNetArchitecture:
+  """A bottleneck ResNet, split after res4 (C4) for RoIAlign.
+
+  Attributes:
+    stem_width: channels of the stem's convolution, which has stride 2.
+    stem_kernel_size: side of its kernel.
+    stem_pool: whether a 3x3 max pooling of stride 2 follows the stem.
+    depths: number of bottlenecks of res2, res3, res4, res5.
+    widths: inner channels of the four stages.
+    strides: of the first bottleneck of each stage.
+    expansion: outer channels of a stage over its inner ones.
+    standardized: kernels are standardized (Qiao et al., 2019), so that the
+      network trains from random weights without batch statistics. Off for
+      networks whose published weights have their batch norms folded.
+    roi_size: side of RoIAlign's output, in bins.
+  """
+
+  stem_width: int
+  stem_kernel_size: int
+  stem_pool: bool
+  depths: tuple[int, int, int, int]
+  widths: tuple[int, int, int, int]
+  strides: tuple[int, int, int, int]
+  expansion: int
+  standardized: bool
+  roi_size: int
+
+  @property
+  def feature_stride(self) -> int:
+    """Pixels of the image per cell of the C4 map."""
+    stem = 4 if self.stem_pool else 2
+    return stem * self.strides[0] * self.strides[1] * self.strides[2]
+
+  @property
+  def appearance_size(self) -> int:
+    """A, the size of an appearance vector."""
+    return self.widths[3] * self.expansion
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Architecture:
+  """Every number that a layer needs.
+
+  Attributes:
+    hidden_size: D.
+    num_layers: encoder layers.
+    num_heads: attention heads.
+    feed_forward_size: inner size of eq. 3.
+    max_positions: rows of the position table.
+    geometry_size: G, four coordinates of sines and cosines.
+    visual_layer_norm: whether the visual feature embedding is normalised
+      before it is summed with the others.
+    resnet: the visual network.
+    vocab_size: V.
+    num_categories: object categories C, background not counted.
+    dropout_rate: as in `ModelConfig`.
+    compile_attention: whether XLA compiles the attention core.
+  """
+
+  hidden_size: int
+  num_layers: int
+  num_heads: int
+  feed_forward_size: int
+  max_positions: int
+  geometry_size: int
+  visual_layer_norm: bool
+  resnet: ResNetArchitecture
+  vocab_size: int
+  num_categories: int
+  dropout_rate: float
+  compile_attention: bool
+
+
+RESNET_101 = ResNetArchitecture(
+  stem_width=64,
+  stem_kernel_size=7,
+  stem_pool=True,
+  depths=(3, 4, 23, 3),
+  widths=(64, 128, 256, 512),
+  strides=(1, 2, 2, 2),
+  expansion=4,
+  standardized=False,
+  roi_size=14,
+)
+
+# Stride 8: the objects of small images span few cells at stride 16.
+THIN_RESNET = ResNetArchitecture(
+  stem_width=16,
+  stem_kernel_size=3,
+  stem_pool=True,
+  depths=(1, 2, 2, 1),
+  widths=(16, 32, 48, 96),
+  strides=(1, 2, 1, 1),
+  expansion=2,
+  standardized=True,
+  roi_size=4,
+)
+
+_SIZES = {
+  'tiny': {
+    'hidden_size': 128,
+    'num_layers': 2,
+    'num_heads': 4,
+    'feed_forward_size': 512,
+    'max_positions': 128,
+    'geometry_size': 256,
+    'visual_layer_norm': True,
+    'resnet': THIN_RESNET,
+  },
+  'base': {
+    'hidden_size': 768,
+    'num_layers': 12,
+    'num_heads': 12,
+    'feed_forward_size': 3072,
+    'max_positions': 512,
+    'geometry_size': 2048,
+    'visual_layer_norm': True,
+    'resnet': RESNET_101,
+  },
+}
+
+
+def resolve(
+  config: ModelConfig, vocab_size: int, num_categories: int
+) -> Architecture:
+  """Turns names into numbers.
+
+  Args:
+    config: what the user set.
+    vocab_size: V, lines of the vocabulary file.
+    num_categories: C, object categories of the records.
+
+  Returns:
+    The architecture.
+
+  Raises:
+    ValueError: a name is unknown, or lengths do not fit each other.
+  """
+  _check_choice('preset', config.preset, ('paper',))
+  _check_choice('size', config.size, tuple(_SIZES))
+  _check_choice('visual_features', config.visual_features, ('pixels',))
+  _check_choice('xla', config.xla, ('attention', 'none'))
+  size = _SIZES[config.size]
+  # RoIs take the position after the text, [END] the one after that.
+  longest = size['max_positions'] - 2
+  if not 5 <= config.max_text_length <= longest:
+    raise ValueError(
+      f'model.max_text_length must lie between 5 and {longest} for size '
+      f'{config.size}, whose position table it indexes. '
+      f'Received: {config.max_text_length}.'
+    )
+  if not 0 < config.image_short_side <= config.image_long_side:
+    raise ValueError(
+      'model.image_short_side must be positive and at most '
+      f'image_long_side. Received: {config.image_short_side} and '
+      f'{config.image_long_side}.'
+    )
+  return Architecture(
+    vocab_size=vocab_size,
+    num_categories=num_categories,
+    dropout_rate=config.dropout_rate,
+    compile_attention=config.xla == 'attention',
+    **size,
+  )
+
+
+def _check_choice(field: str, value: str, known: tuple[str, ...]) -> None:
+  if value not in known:
+    raise ValueError(
+      f'model.{field} must be one of {", ".join(known)}. Received: {value!r}.'
+    )

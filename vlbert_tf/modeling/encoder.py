@@ -1,0 +1,113 @@
+"""The Transformer encoder (VL-BERT §3.1, eq. 1 to 4)."""
+
+import tensorflow as tf
+import tf_keras
+
+from vlbert_tf.modeling.attention import MultiHeadAttention
+from vlbert_tf.modeling.config import Architecture
+from vlbert_tf.modeling.dropout import dropout, site_seed
+
+LAYER_NORM_EPSILON = 1e-12
+
+
+def layer_norm(name: str) -> tf_keras.layers.LayerNormalization:
+  """BERT's layer norm, in float32 whatever the policy."""
+  return tf_keras.layers.LayerNormalization(
+    epsilon=LAYER_NORM_EPSILON, dtype='float32', name=name
+  )
+
+
+def gelu(x: tf.Tensor) -> tf.Tensor:
+  """GELU by the error function, as BERT defines it."""
+  return tf.nn.gelu(x, approximate=False)
+
+
+def new_initializer() -> tf_keras.initializers.Initializer:
+  """N(0, 0.02²), cut at two deviations, as for all new parameters (§3.1)."""
+  return tf_keras.initializers.TruncatedNormal(stddev=0.02)
+
+
+class EncoderLayer(tf_keras.layers.Layer):
+  """One layer: attention, eq. 1 and 2, then feed-forward, eq. 3 and 4."""
+
+  def __init__(self, architecture: Architecture, **kwargs):
+    super().__init__(**kwargs)
+    self.architecture = architecture
+
+  def build(self, input_shape):
+    arch = self.architecture
+    self.attention = MultiHeadAttention(
+      arch.num_heads,
+      arch.dropout_rate,
+      arch.compile_attention,
+      new_initializer(),
+      name='attention',
+    )
+    self.attention_norm = layer_norm('attention_norm')
+    self.inner = tf_keras.layers.Dense(
+      arch.feed_forward_size,
+      activation=gelu,
+      kernel_initializer=new_initializer(),
+      name='inner',
+    )
+    self.outer = tf_keras.layers.Dense(
+      arch.hidden_size, kernel_initializer=new_initializer(), name='outer'
+    )
+    self.output_norm = layer_norm('output_norm')
+    super().build(input_shape)
+
+  def call(self, x, mask, seed=None, return_weights=False):
+    """Applies the layer.
+
+    Args:
+      x: `[B * S, D]`.
+      mask: bool `[B, S]`.
+      seed: int32 `[2]`, or None outside training.
+      return_weights: whether attention weights are returned as well.
+
+    Returns:
+      `[B * S, D]`, and float32 `[B, heads, S, S]` or None.
+    """
+    rate = self.architecture.dropout_rate
+    attended, weights = self.attention(
+      x, mask, site_seed(seed, 0), return_weights
+    )
+    attended = dropout(attended, rate, site_seed(seed, 1))
+    h = tf.cast(self.attention_norm(x + attended), x.dtype)
+    forward = dropout(self.outer(self.inner(h)), rate, site_seed(seed, 2))
+    return tf.cast(self.output_norm(h + forward), x.dtype), weights
+
+
+class Encoder(tf_keras.layers.Layer):
+  """A stack of encoder layers."""
+
+  def __init__(self, architecture: Architecture, **kwargs):
+    super().__init__(**kwargs)
+    self.encoder_layers = [
+      EncoderLayer(architecture, name=f'layer_{i}')
+      for i in range(architecture.num_layers)
+    ]
+
+  def call(self, x, mask, seed=None, return_weights=False):
+    """Encodes elements.
+
+    Args:
+      x: `[B, S, D]`.
+      mask: bool `[B, S]`, True where real.
+      seed: int32 `[2]`, or None outside training.
+      return_weights: whether the last layer's attention is returned.
+
+    Returns:
+      `[B, S, D]`, and the last layer's attention weights, float32
+      `[B, heads, S, S]`, or None.
+    """
+    hidden_size = x.shape[-1]
+    shape = tf.shape(x)
+    x = tf.reshape(x, [-1, hidden_size])
+    weights = None
+    for number, layer in enumerate(self.encoder_layers):
+      last = number == len(self.encoder_layers) - 1
+      x, weights = layer(
+        x, mask, site_seed(seed, 10 + number), return_weights and last
+      )
+    return tf.reshape(x, shape), weights

@@ -1,0 +1,185 @@
+"""A bottleneck ResNet in two parts: up to res4 (C4), and res5 for each RoI.
+
+Batch norms of published weights are folded into a scale and an offset per
+channel. Trained from random weights, kernels are standardized instead (Qiao
+et al., 2019): that needs no statistics of the batch, so one example's output
+does not depend on its neighbours, nor on the number of replicas.
+"""
+
+import tensorflow as tf
+import tf_keras
+
+from vlbert_tf.vision.roi_align import roi_align
+
+# ReLU of a standard normal variable has this deviation's inverse as gain.
+_RELU_GAIN = 1.7139588594436646
+
+
+class ConvAffine(tf_keras.layers.Layer):
+  """Convolution, scale and offset per channel, optionally ReLU."""
+
+  def __init__(
+    self,
+    filters: int,
+    kernel_size: int,
+    stride: int = 1,
+    *,
+    activation: bool,
+    standardized: bool,
+    scale_init: float = 1.0,
+    **kwargs,
+  ):
+    super().__init__(**kwargs)
+    self.filters = filters
+    self.kernel_size = kernel_size
+    self.stride = stride
+    self.activation = activation
+    self.standardized = standardized
+    self.scale_init = scale_init
+
+  def build(self, input_shape):
+    self.kernel = self.add_weight(
+      name='kernel',
+      shape=[self.kernel_size] * 2 + [input_shape[-1], self.filters],
+      initializer='he_normal',
+    )
+    self.scale = self.add_weight(
+      name='scale',
+      shape=[self.filters],
+      initializer=tf_keras.initializers.Constant(self.scale_init),
+    )
+    self.offset = self.add_weight(
+      name='offset', shape=[self.filters], initializer='zeros'
+    )
+    super().build(input_shape)
+
+  def call(self, x):
+    """Maps `[B, h, w, c]` to `[B, ceil(h/stride), ceil(w/stride), filters]`."""
+    # Padding is the same on all sides, as in Caffe and PyTorch; TensorFlow's
+    # 'SAME' pads more on the right when it strides.
+    pad = self.kernel_size // 2
+    paddings = [[0, 0], [pad, pad], [pad, pad], [0, 0]]
+    kernel = self._standardized_kernel() if self.standardized else self.kernel
+    # Scaling the kernel spares a pass over the activations, and its gradient.
+    x = tf.nn.conv2d(x, kernel * self.scale, self.stride, paddings)
+    x = tf.nn.bias_add(x, self.offset)
+    return tf.nn.relu(x) if self.activation else x
+
+  def _standardized_kernel(self) -> tf.Tensor:
+    mean, variance = tf.nn.moments(self.kernel, [0, 1, 2], keepdims=True)
+    fan_in = self.kernel.shape[0] * self.kernel.shape[1] * self.kernel.shape[2]
+    gain = _RELU_GAIN * tf.math.rsqrt(variance * fan_in + 1e-4)
+    return (self.kernel - mean) * gain
+
+
+class Bottleneck(tf_keras.layers.Layer):
+  """1x1 (with the stride, as in Caffe), 3x3, 1x1, and the shortcut."""
+
+  def __init__(
+    self,
+    width: int,
+    expansion: int,
+    stride: int,
+    project: bool,
+    standardized: bool,
+    **kwargs,
+  ):
+    super().__init__(**kwargs)
+    outer = width * expansion
+
+    def conv(name, filters, size, stride=1, activation=True, scale_init=1.0):
+      return ConvAffine(
+        filters,
+        size,
+        stride,
+        activation=activation,
+        standardized=standardized,
+        scale_init=scale_init,
+        name=name,
+      )
+
+    self.reduce = conv('reduce', width, 1, stride)
+    self.spatial = conv('spatial', width, 3)
+    # At zero the block starts as its shortcut, which keeps a deep stack
+    # without normalisation stable.
+    self.expand = conv('expand', outer, 1, activation=False, scale_init=0.0)
+    self.project = (
+      conv('project', outer, 1, stride, activation=False) if project else None
+    )
+
+  def call(self, x):
+    """Maps `[B, h, w, c]` to `[B, h/stride, w/stride, width * expansion]`."""
+    shortcut = x if self.project is None else self.project(x)
+    return tf.nn.relu(shortcut + self.expand(self.spatial(self.reduce(x))))
+
+
+def _stage(architecture, index: int) -> list[Bottleneck]:
+  return [
+    Bottleneck(
+      architecture.widths[index],
+      architecture.expansion,
+      stride=architecture.strides[index] if block == 0 else 1,
+      project=block == 0,
+      standardized=architecture.standardized,
+      name=f'res{index + 2}_{block}',
+    )
+    for block in range(architecture.depths[index])
+  ]
+
+
+class RoiFeatures(tf_keras.layers.Layer):
+  """Appearance of boxes: C4 map, RoIAlign, res5, mean (VL-BERT §3.2).
+
+  The architecture is a `modeling.config.ResNetArchitecture`.
+  """
+
+  def __init__(self, architecture, **kwargs):
+    super().__init__(**kwargs)
+    self.architecture = architecture
+    self.stem = ConvAffine(
+      architecture.stem_width,
+      architecture.stem_kernel_size,
+      2,
+      activation=True,
+      standardized=architecture.standardized,
+      name='stem',
+    )
+    self.body = [
+      block for stage in range(3) for block in _stage(architecture, stage)
+    ]
+    self.res5 = _stage(architecture, 3)
+
+  def feature_map(self, image: tf.Tensor) -> tf.Tensor:
+    """The C4 map of `[B, H, W, 3]` images with their means subtracted."""
+    x = self.stem(image)
+    if self.architecture.stem_pool:
+      padded = tf.pad(x, [[0, 0], [1, 1], [1, 1], [0, 0]])
+      x = tf.nn.max_pool2d(padded, 3, 2, 'VALID')
+    for block in self.body:
+      x = block(x)
+    return x
+
+  def call(self, image, boxes):
+    """Computes appearance vectors.
+
+    Args:
+      image: `[B, H, W, 3]`, means subtracted.
+      boxes: float32 `[B, N, 4]`, pixels of `image`.
+
+    Returns:
+      `[B, N, A]`.
+    """
+    image = tf.cast(image, self.compute_dtype)
+    aligned = roi_align(
+      self.feature_map(image),
+      boxes,
+      output_size=self.architecture.roi_size,
+      stride=self.architecture.feature_stride,
+    )
+    count = tf.shape(boxes)[1]
+    x = tf.reshape(aligned, tf.concat([[-1], tf.shape(aligned)[2:]], 0))
+    x = tf.ensure_shape(x, [None, *aligned.shape[2:]])
+    for block in self.res5:
+      x = block(x)
+    pooled = tf.reduce_mean(x, axis=[1, 2])
+    return tf.reshape(pooled, [-1, count, self.architecture.appearance_size])
