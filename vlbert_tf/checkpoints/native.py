@@ -1,0 +1,84 @@
+"""Checkpoints that this library's own trainer wrote."""
+
+import tensorflow as tf
+import tf_keras
+from absl import logging
+
+
+def find_checkpoint(path: str) -> str:
+  """The checkpoint at a path, or the newest one in a folder.
+
+  Args:
+    path: a folder, or a checkpoint without its suffix `.index`.
+
+  Returns:
+    Path of a checkpoint.
+
+  Raises:
+    ValueError: there is none.
+  """
+  if tf.io.gfile.isdir(path):
+    newest = tf.train.latest_checkpoint(path)
+    if newest:
+      return newest
+  elif tf.io.gfile.exists(f'{path}.index'):
+    return path
+  raise ValueError(
+    'A checkpoint path names a folder with checkpoints, or one checkpoint '
+    f'without its suffix .index. Received: {path}, where there is none.'
+  )
+
+
+def restore_model(model: tf_keras.Model, checkpoint: str) -> None:
+  """Loads all weights of a model.
+
+  Args:
+    model: a built model.
+    checkpoint: path of a checkpoint of the same model.
+
+  Raises:
+    ValueError: a weight is missing, or its shape is another.
+  """
+  _read(tf.train.Checkpoint(model=model), checkpoint)
+
+
+def restore_backbone(model: tf_keras.Model, path: str) -> None:
+  """Loads the encoder, with its visual part, of another task's checkpoint.
+
+  Args:
+    model: a built model with an attribute `backbone`.
+    path: a checkpoint, or a folder whose newest checkpoint is taken.
+
+  Raises:
+    ValueError: there is no checkpoint, or its shapes are others.
+  """
+  checkpoint = find_checkpoint(path)
+  backbone = tf.train.Checkpoint(backbone=model.backbone)
+  _read(tf.train.Checkpoint(model=backbone), checkpoint)
+  logging.info('Encoder loaded from %s.', checkpoint)
+
+
+def global_step(checkpoint: str) -> int:
+  """The training step at which a checkpoint was written.
+
+  Args:
+    checkpoint: path of a checkpoint of the trainer.
+
+  Returns:
+    The number of finished steps.
+  """
+  name = 'global_step/.ATTRIBUTES/VARIABLE_VALUE'
+  return int(tf.train.load_variable(checkpoint, name))
+
+
+def _read(target: tf.train.Checkpoint, checkpoint: str) -> None:
+  try:
+    status = target.read(checkpoint).expect_partial()
+    status.assert_existing_objects_matched()
+  except (ValueError, AssertionError, tf.errors.OpError) as error:
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    raise ValueError(
+      'A checkpoint must hold the weights of the model that it is loaded '
+      f'into, in the same shapes. Received: {checkpoint}, and {lines[0]} '
+      'Use the model settings, vocabulary and answers it was trained with.'
+    ) from error

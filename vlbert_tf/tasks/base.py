@@ -1,0 +1,291 @@
+"""What every task shares: the step, global normalisation, checkpoints."""
+
+import abc
+import dataclasses
+
+import tensorflow as tf
+import tf_keras
+from official.core import base_task
+from official.core import config_definitions as cfg
+
+from vlbert_tf import elements
+from vlbert_tf.checkpoints.native import restore_backbone
+from vlbert_tf.data import example_schema, pipeline
+from vlbert_tf.modeling import config as model_config
+from vlbert_tf.text.sequence import TextSequence
+from vlbert_tf.text.tokenizer import WordPieceTokenizer
+from vlbert_tf.text.vocabulary import read_vocabulary
+
+TEXT_CUT = 'text_cut'  # bool [B], True where words were left out to fit
+
+
+@dataclasses.dataclass
+class TaskConfig(cfg.TaskConfig):
+  """What the configurations of all tasks have.
+
+  Attributes:
+    vocab_file: BERT's or one's own; see `vlbert-learn-vocabulary`.
+    model: the model.
+    train_data: records to train on.
+    validation_data: records to evaluate on.
+    init_checkpoint: checkpoint or model folder whose encoder training starts
+      from; empty for random weights.
+  """
+
+  vocab_file: str = ''
+  model: model_config.ModelConfig = dataclasses.field(
+    default_factory=model_config.ModelConfig
+  )
+  train_data: pipeline.DataConfig = dataclasses.field(
+    default_factory=pipeline.DataConfig
+  )
+  validation_data: pipeline.DataConfig = dataclasses.field(
+    default_factory=lambda: pipeline.DataConfig(split='val', is_training=False)
+  )
+
+
+@dataclasses.dataclass(frozen=True)
+class Loss:
+  """A loss before normalisation.
+
+  Attributes:
+    total: float32 scalar, the sum over the labels of one replica.
+    count: float32 scalar, the number of labels.
+    weight: of this loss in the sum of losses.
+  """
+
+  total: tf.Tensor
+  count: tf.Tensor
+  weight: float = 1.0
+
+
+class VlBertTask(base_task.Task, abc.ABC):
+  """One step of training or evaluation, for any heads."""
+
+  def __init__(self, params, logging_dir=None, name=None):
+    super().__init__(params, logging_dir=logging_dir, name=name)
+    if not params.vocab_file:
+      raise ValueError(
+        'A task needs task.vocab_file, the vocabulary of its word pieces. '
+        'Received an empty path. Pass the vocab.txt that came with a '
+        'checkpoint, or learn one with vlbert-learn-vocabulary.'
+      )
+    self.tokenizer = WordPieceTokenizer(read_vocabulary(params.vocab_file))
+    self.start_step = 0
+    self._splits: dict[tuple[str, str], example_schema.SplitInfo] = {}
+
+  @abc.abstractmethod
+  def example_source(
+    self, split: example_schema.SplitInfo, config: pipeline.DataConfig
+  ) -> pipeline.ExampleSource:
+    """How records of a split become batches of this task."""
+
+  @abc.abstractmethod
+  def compute_losses(
+    self, batch: pipeline.Tensors, outputs: pipeline.Tensors
+  ) -> dict[str, Loss]:
+    """Losses of one replica, by name."""
+
+  @abc.abstractmethod
+  def compute_scores(
+    self, batch: pipeline.Tensors, outputs: pipeline.Tensors
+  ) -> dict[str, tuple[tf.Tensor, tf.Tensor]]:
+    """Values and weights, of one shape, of each metric that is a mean."""
+
+  @property
+  @abc.abstractmethod
+  def metric_names(self) -> tuple[str, ...]:
+    """Names of all losses, then of all scores."""
+
+  def open_split(self, config: pipeline.DataConfig) -> example_schema.SplitInfo:
+    """The split that a data configuration names, opened once."""
+    key = (config.path, config.split)
+    if key not in self._splits:
+      self._splits[key] = example_schema.open_split(*key)
+    return self._splits[key]
+
+  def architecture(self) -> model_config.Architecture:
+    """The model's architecture, with sizes read from vocabulary and records."""
+    config = self.task_config
+    data = (
+      config.train_data if config.train_data.path else (config.validation_data)
+    )
+    return model_config.resolve(
+      config.model,
+      self.tokenizer.vocab_size,
+      len(self.open_split(data).categories),
+    )
+
+  def batch_shape(self, config: pipeline.DataConfig) -> pipeline.BatchShape:
+    """Shapes that batches are padded to."""
+    model = self.task_config.model
+    return pipeline.BatchShape(
+      text_buckets=_buckets(
+        'text_buckets', config.text_buckets, model.max_text_length
+      ),
+      roi_buckets=_buckets('roi_buckets', config.roi_buckets, model.max_rois),
+      short_side=model.image_short_side,
+      long_side=model.image_long_side,
+    )
+
+  def build_inputs(self, params, input_context=None):
+    """Batches of a split; see `pipeline.build_dataset`."""
+    split = self.open_split(params)
+    return pipeline.build_dataset(
+      params,
+      split,
+      self.example_source(split, params),
+      input_context,
+      self.start_step,
+    )
+
+  def build_metrics(self, training=True):
+    del training
+    return [tf_keras.metrics.Mean(name) for name in self.metric_names]
+
+  @classmethod
+  def create_optimizer(cls, *args, **kwargs):
+    optimizer = super().create_optimizer(*args, **kwargs)
+    # Created on first use, which must not happen inside a replica's step.
+    _ = optimizer.iterations
+    return optimizer
+
+  def initialize(self, model):
+    """Loads `init_checkpoint` into the encoder, where one is given."""
+    path = self.task_config.init_checkpoint
+    if path:
+      restore_backbone(model, path)
+
+  def train_step(self, inputs, model, optimizer, metrics=None):
+    """One update of one replica; see `base_task.Task.train_step`."""
+    replica = tf.distribute.get_replica_context()
+    seed = tf.stack(
+      [
+        tf.cast(optimizer.iterations, tf.int32),
+        tf.cast(replica.replica_id_in_sync_group, tf.int32),
+      ]
+    )
+    with tf.GradientTape() as tape:
+      outputs = model(inputs, seed=seed)
+      losses = self.compute_losses(inputs, outputs)
+      means, total = self._normalize(losses)
+      scaled = total
+      if isinstance(optimizer, tf_keras.mixed_precision.LossScaleOptimizer):
+        scaled = optimizer.get_scaled_loss(total)
+    variables = model.trainable_variables
+    gradients = tape.gradient(scaled, variables)
+    # Dense: half the time of sparse updates of the word embeddings, and the
+    # only form that weight decay reaches.
+    gradients = [
+      None if g is None else tf.convert_to_tensor(g) for g in gradients
+    ]
+    if isinstance(optimizer, tf_keras.mixed_precision.LossScaleOptimizer):
+      gradients = optimizer.get_unscaled_gradients(gradients)
+    optimizer.apply_gradients(zip(gradients, variables, strict=True))
+    return self._report(inputs, outputs, losses, means, total, metrics)
+
+  def validation_step(self, inputs, model, metrics=None):
+    """One batch of one replica, without dropout."""
+    outputs = model(inputs)
+    losses = self.compute_losses(inputs, outputs)
+    means, total = self._normalize(losses)
+    return self._report(inputs, outputs, losses, means, total, metrics)
+
+  def _normalize(self, losses: dict[str, Loss]):
+    """Each loss over the labels of all replicas, and their weighted sum.
+
+    One replica may have no label of a kind: its own mean would count as much
+    as that of a replica with many.
+    """
+    replica = tf.distribute.get_replica_context()
+    counts = replica.all_reduce(
+      tf.distribute.ReduceOp.SUM,
+      tf.stack([loss.count for loss in losses.values()]),
+    )
+    counts = tf.maximum(counts, 1.0)
+    means = {
+      name: loss.total / counts[i]
+      for i, (name, loss) in enumerate(losses.items())
+    }
+    total = tf.add_n([losses[n].weight * mean for n, mean in means.items()])
+    return means, total
+
+  def _report(self, inputs, outputs, losses, means, total, metrics):
+    del means
+    values = {
+      name: (loss.total / tf.maximum(loss.count, 1.0), loss.count)
+      for name, loss in losses.items()
+    }
+    values.update(self.compute_scores(inputs, outputs))
+    for metric in metrics or []:
+      value, weight = values[metric.name]
+      metric.update_state(value, weight)
+    replicas = tf.distribute.get_strategy().num_replicas_in_sync
+    return {self.loss: total * replicas}
+
+
+def sum_loss(
+  values: tf.Tensor, weights: tf.Tensor, weight: float = 1.0
+) -> Loss:
+  """A `Loss` from values and label weights of one shape."""
+  weights = tf.cast(weights, tf.float32)
+  return Loss(tf.reduce_sum(values * weights), tf.reduce_sum(weights), weight)
+
+
+def example_weights(batch: pipeline.Tensors) -> tf.Tensor:
+  """float32 `[B]`, 0 for rows that only fill a batch."""
+  return batch[elements.EXAMPLE_WEIGHT]
+
+
+def _buckets(name: str, buckets, longest: int) -> tuple[int, ...]:
+  buckets = tuple(buckets) or (longest,)
+  if list(buckets) != sorted(set(buckets)) or buckets[-1] != longest:
+    raise ValueError(
+      f'{name} must increase and end with the most that the model takes, '
+      f'{longest}. Received: {list(buckets)}.'
+    )
+  return buckets
+
+
+def built(model: tf_keras.Model, inputs: pipeline.Tensors) -> tf_keras.Model:
+  """Creates a model's variables by calling it once on `inputs`."""
+  model(inputs)
+  return model
+
+
+def dummy_inputs() -> pipeline.Tensors:
+  """One small example of what all models read."""
+  return {
+    elements.WORD_IDS: tf.zeros([1, 4], tf.int32),
+    elements.WORD_MASK: tf.ones([1, 4], tf.bool),
+    elements.SEGMENT_IDS: tf.zeros([1, 4], tf.int32),
+    elements.IMAGE: tf.zeros([1, 64, 64, 3]),
+    elements.IMAGE_SIZE: tf.constant([[64.0, 64.0]]),
+    elements.BOXES: tf.constant([[[0.0, 0.0, 32.0, 32.0]]]),
+    elements.ROI_MASK: tf.ones([1, 1], tf.bool),
+  }
+
+
+def padded_text(
+  sequence: TextSequence,
+  word_ids: tf.RaggedTensor,
+  shape: pipeline.BatchShape,
+) -> pipeline.Tensors:
+  """The text of a batch as the model reads it.
+
+  Args:
+    sequence: text before masking.
+    word_ids: int32 `[B, (n)]`, its words after masking.
+    shape: buckets to pad to.
+
+  Returns:
+    WORD_IDS, WORD_MASK, SEGMENT_IDS, and TEXT_CUT.
+  """
+  buckets = shape.text_buckets
+  real = tf.cast(tf.ones_like(word_ids), tf.bool)
+  return {
+    elements.WORD_IDS: pipeline.pad_text(word_ids, buckets),
+    elements.WORD_MASK: pipeline.pad_text(real, buckets),
+    elements.SEGMENT_IDS: pipeline.pad_text(sequence.segment_ids, buckets),
+    TEXT_CUT: sequence.cut,
+  }

@@ -1,0 +1,87 @@
+"""A trained task over a whole split: metrics and predictions."""
+
+import time
+from collections.abc import Iterator
+
+import tensorflow as tf
+import tf_keras
+from absl import logging
+
+from vlbert_tf import elements
+from vlbert_tf.data import pipeline
+from vlbert_tf.tasks import base
+from vlbert_tf.tasks.vqa import QUESTION_ID, VqaTask
+
+_SECONDS_BETWEEN_LINES = 5.0
+
+
+def evaluate(
+  task: base.VlBertTask, model: tf_keras.Model, data: pipeline.DataConfig
+) -> dict[str, float]:
+  """Computes the metrics of a split.
+
+  Args:
+    task: of the model.
+    model: with its trained weights.
+    data: the split; `is_training` must be off.
+
+  Returns:
+    Values by the names of `task.metric_names`, and `examples`.
+  """
+  metrics = task.build_metrics(training=False)
+  examples = tf_keras.metrics.Sum('examples')
+
+  @tf.function
+  def step(batch):
+    task.validation_step(batch, model, metrics)
+    examples.update_state(batch[elements.EXAMPLE_WEIGHT])
+
+  for batch in _with_progress(task, data):
+    step(batch)
+  results = {metric.name: float(metric.result()) for metric in metrics}
+  return {**results, 'examples': int(examples.result())}
+
+
+def predict_answers(
+  task: VqaTask, model: tf_keras.Model, data: pipeline.DataConfig
+) -> Iterator[tuple[int, str]]:
+  """Answers every question of a split.
+
+  Args:
+    task: of the model.
+    model: with its trained weights.
+    data: the split; `is_training` must be off.
+
+  Yields:
+    Question id and answer, in the order of the records.
+  """
+  answers = tf.constant(task.answers)
+
+  @tf.function
+  def step(batch):
+    logits = model(batch)[elements.ANSWER_LOGITS]
+    return tf.gather(answers, tf.argmax(logits, axis=-1))
+
+  for batch in _with_progress(task, data):
+    rows = zip(
+      batch[QUESTION_ID].numpy(),
+      step(batch).numpy(),
+      batch[elements.EXAMPLE_WEIGHT].numpy(),
+      strict=True,
+    )
+    for question_id, answer, weight in rows:
+      if weight:
+        yield int(question_id), answer.decode()
+
+
+def _with_progress(
+  task: base.VlBertTask, data: pipeline.DataConfig
+) -> Iterator[pipeline.Tensors]:
+  total = task.open_split(data).annotations
+  done, last = 0, time.monotonic()
+  for batch in task.build_inputs(data):
+    yield batch
+    done = min(done + data.global_batch_size, total)
+    if done == total or time.monotonic() - last > _SECONDS_BETWEEN_LINES:
+      last = time.monotonic()
+      logging.info('%d of %d (%d %%)', done, total, 100 * done // total)

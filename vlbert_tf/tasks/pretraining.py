@@ -1,0 +1,246 @@
+"""Pre-training on captions: three tasks at once (VL-BERT §3.3)."""
+
+import dataclasses
+
+import tensorflow as tf
+import tf_keras
+from official.core import task_factory
+
+from vlbert_tf import elements
+from vlbert_tf.data import example_schema, masking, pipeline
+from vlbert_tf.modeling import heads
+from vlbert_tf.modeling.config import Architecture
+from vlbert_tf.modeling.vl_bert import VlBert
+from vlbert_tf.tasks import base
+from vlbert_tf.text.sequence import caption_sequence
+
+
+@dataclasses.dataclass
+class PretrainingConfig(base.TaskConfig):
+  """Settings of pre-training; the defaults are those of VL-BERT §3.3.
+
+  Attributes:
+    word_mask_rate: probability that a word piece is masked.
+    roi_mask_rate: probability that a RoI is masked.
+    swap_probability: probability that a caption is another image's.
+    max_masked_fraction: most masked word pieces, over the text's length.
+    relationship_weight: of the sentence-image relationship loss.
+    masked_word_weight: of the masked language modelling loss.
+    masked_roi_weight: of the masked RoI classification loss.
+  """
+
+  word_mask_rate: float = 0.15
+  roi_mask_rate: float = 0.15
+  swap_probability: float = 0.5
+  max_masked_fraction: float = 0.3
+  relationship_weight: float = 1.0
+  masked_word_weight: float = 1.0
+  masked_roi_weight: float = 1.0
+
+
+class PretrainingModel(tf_keras.Model):
+  """The encoder under the three heads of pre-training."""
+
+  def __init__(self, architecture: Architecture, **kwargs):
+    super().__init__(autocast=False, **kwargs)
+    self.architecture = architecture
+    self.backbone = VlBert(architecture, name='backbone')
+    self.relationship = heads.RelationshipHead(
+      architecture.hidden_size, name='relationship'
+    )
+    self.roi_category = heads.RoiCategoryHead(
+      architecture.hidden_size,
+      architecture.num_categories,
+      name='roi_category',
+    )
+    self.masked_word = None
+
+  def call(self, inputs, seed=None):
+    """Predicts what is hidden; see `elements` for names and shapes."""
+    states = self.backbone(inputs, seed)
+    if self.masked_word is None:
+      # Tied to the word embeddings, which exist from the first call on.
+      self.masked_word = heads.MaskedWordHead(
+        self.backbone.element_embedding.words, name='masked_word'
+      )
+    return {
+      elements.RELATIONSHIP_LOGITS: self.relationship(states.text),
+      elements.MASKED_WORD_LOGITS: self.masked_word(
+        states.text, inputs[elements.MASKED_POSITIONS]
+      ),
+      elements.ROI_CATEGORY_LOGITS: self.roi_category(states.rois),
+    }
+
+
+@task_factory.register_task_cls(PretrainingConfig)
+class PretrainingTask(base.VlBertTask):
+  """Masked words, masked RoIs, sentence-image relationship."""
+
+  metric_names = (
+    'relationship_loss',
+    'masked_word_loss',
+    'masked_roi_loss',
+    'relationship_accuracy',
+    'masked_word_accuracy',
+    'masked_roi_accuracy',
+    'cut_texts',
+  )
+
+  def build_model(self):
+    return base.built(
+      PretrainingModel(self.architecture()),
+      {
+        elements.MASKED_POSITIONS: tf.zeros([1, 1], tf.int32),
+        **base.dummy_inputs(),
+      },
+    )
+
+  def example_source(self, split, config):
+    if split.kind != example_schema.CAPTIONS:
+      raise ValueError(
+        'Pre-training reads records of captions. '
+        f'Received: {config.path}, records of {split.kind}. '
+        'Build them with vlbert-build-examples --dataset=captions.'
+      )
+    shape = self.batch_shape(config)
+    table = masking.CaptionTable(*example_schema.read_texts(split))
+    return pipeline.ExampleSource(
+      flatten=_flatten_captions,
+      prepare=lambda example, epoch: self._prepare(
+        example, epoch, table, shape, config.seed
+      ),
+      finish=lambda batch: self._finish(batch, shape),
+    )
+
+  def _prepare(self, example, epoch, table, shape, seed):
+    def seed_of(stream):
+      return masking.example_seed(
+        seed, epoch, example[elements.EXAMPLE_ID], stream
+      )
+
+    caption, related = masking.maybe_swap_caption(
+      example['caption'],
+      example['image/id'],
+      table,
+      seed_of(masking.STREAM_CAPTION),
+      self.task_config.swap_probability,
+    )
+    visual = pipeline.decode_visual(example, shape)
+    return {
+      elements.EXAMPLE_ID: example[elements.EXAMPLE_ID],
+      'caption': caption,
+      'is_related': related,
+      'word_uniform': tf.random.stateless_uniform(
+        [shape.text_buckets[-1]], seed_of(masking.STREAM_WORDS)
+      ),
+      'roi_uniform': tf.random.stateless_uniform(
+        tf.shape(visual[elements.ROI_MASK]), seed_of(masking.STREAM_ROIS)
+      ),
+      **visual,
+    }
+
+  def _finish(self, batch, shape):
+    config = self.task_config
+    sequence = caption_sequence(
+      self.tokenizer.tokenize(batch['caption']),
+      self.tokenizer,
+      shape.text_buckets[-1],
+    )
+    # Words and RoIs of an unrelated pair have no clues on the other side
+    # (VL-BERT §3.3), so nothing of it is hidden.
+    related = batch['is_related']
+    words = masking.mask_words(
+      sequence,
+      batch['word_uniform'],
+      related,
+      rate=config.word_mask_rate,
+      max_masked=max(
+        1, int(config.max_masked_fraction * shape.text_buckets[-1])
+      ),
+      tokenizer=self.tokenizer,
+    )
+    batch[elements.ROI_MASKED] = masking.mask_rois(
+      batch['roi_uniform'],
+      batch[elements.ROI_MASK],
+      related,
+      config.roi_mask_rate,
+    )
+    return {
+      **pipeline.pad_visual(batch, shape),
+      **base.padded_text(sequence, words.word_ids, shape),
+      elements.MASKED_POSITIONS: words.positions,
+      elements.MASKED_WORD_IDS: words.labels,
+      elements.MASKED_WORD_WEIGHTS: words.weights,
+      elements.RELATED: tf.cast(related, tf.float32),
+    }
+
+  def compute_losses(self, batch, outputs):
+    config = self.task_config
+    weights = base.example_weights(batch)
+    relationship = tf.nn.sigmoid_cross_entropy_with_logits(
+      labels=batch[elements.RELATED],
+      logits=outputs[elements.RELATIONSHIP_LOGITS],
+    )
+    words = tf.nn.sparse_softmax_cross_entropy_with_logits(
+      labels=batch[elements.MASKED_WORD_IDS],
+      logits=outputs[elements.MASKED_WORD_LOGITS],
+    )
+    rois = tf.nn.sparse_softmax_cross_entropy_with_logits(
+      labels=batch[elements.ROI_CATEGORIES],
+      logits=outputs[elements.ROI_CATEGORY_LOGITS],
+    )
+    return {
+      'relationship_loss': base.sum_loss(
+        relationship, weights, config.relationship_weight
+      ),
+      'masked_word_loss': base.sum_loss(
+        words, _word_weights(batch), config.masked_word_weight
+      ),
+      'masked_roi_loss': base.sum_loss(
+        rois, _roi_weights(batch), config.masked_roi_weight
+      ),
+    }
+
+  def compute_scores(self, batch, outputs):
+    related = outputs[elements.RELATIONSHIP_LOGITS] > 0.0
+    words = tf.argmax(outputs[elements.MASKED_WORD_LOGITS], -1, tf.int32)
+    rois = tf.argmax(outputs[elements.ROI_CATEGORY_LOGITS], -1, tf.int32)
+    weights = base.example_weights(batch)
+    return {
+      'relationship_accuracy': (
+        tf.equal(related, batch[elements.RELATED] > 0.5),
+        weights,
+      ),
+      'masked_word_accuracy': (
+        tf.equal(words, batch[elements.MASKED_WORD_IDS]),
+        _word_weights(batch),
+      ),
+      'masked_roi_accuracy': (
+        tf.equal(rois, batch[elements.ROI_CATEGORIES]),
+        _roi_weights(batch),
+      ),
+      'cut_texts': (batch[base.TEXT_CUT], weights),
+    }
+
+
+def _flatten_captions(record):
+  """One element a caption."""
+  record = dict(record)
+  captions = record.pop('caption/text')
+  image_id = record['image/id']
+
+  def element(number, caption):
+    example_id = tf.strings.join([image_id, tf.strings.as_string(number)], '#')
+    return {**record, elements.EXAMPLE_ID: example_id, 'caption': caption}
+
+  return tf.data.Dataset.from_tensor_slices(captions).enumerate().map(element)
+
+
+def _word_weights(batch):
+  weights = base.example_weights(batch)[:, None]
+  return batch[elements.MASKED_WORD_WEIGHTS] * weights
+
+
+def _roi_weights(batch):
+  weights = base.example_weights(batch)[:, None]
+  return tf.cast(batch[elements.ROI_MASKED], tf.float32) * weights

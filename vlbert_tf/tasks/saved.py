@@ -1,0 +1,110 @@
+"""A trained task, found again from its model folder alone."""
+
+import difflib
+from typing import Any
+
+import tensorflow as tf
+import tf_keras
+import yaml
+
+from vlbert_tf.checkpoints.native import find_checkpoint, restore_model
+from vlbert_tf.tasks import base
+from vlbert_tf.tasks.pretraining import PretrainingConfig, PretrainingTask
+from vlbert_tf.tasks.vqa import VqaConfig, VqaTask
+
+PRETRAINING = 'vlbert/pretraining'
+VQA = 'vlbert/vqa'
+
+TASKS = {
+  PRETRAINING: (PretrainingConfig, PretrainingTask),
+  VQA: (VqaConfig, VqaTask),
+}
+
+PARAMS_FILE = 'params.yaml'
+
+
+def load_task(
+  model_dir: str, overrides: dict[str, Any] | None = None
+) -> base.VlBertTask:
+  """The task that was trained in a folder, with its own settings.
+
+  Args:
+    model_dir: folder that `vlbert-train` wrote.
+    overrides: fields of the task's configuration to change, nested.
+
+  Returns:
+    The task.
+
+  Raises:
+    ValueError: the folder holds no settings, or of an unknown task.
+  """
+  path = f'{model_dir}/{PARAMS_FILE}'
+  if not tf.io.gfile.exists(path):
+    raise ValueError(
+      f'A model folder holds {PARAMS_FILE}, which vlbert-train writes. '
+      f'Received: {model_dir}, which has none. Pass its --model_dir.'
+    )
+  with tf.io.gfile.GFile(path) as file:
+    settings = yaml.safe_load(file)['task']
+  if settings.get('name') not in TASKS:
+    raise ValueError(
+      f'The task of a model folder must be one of {", ".join(TASKS)}. '
+      f'Received: {settings.get("name")} in {path}.'
+    )
+  config_class, task_class = TASKS[settings['name']]
+  config = config_class()
+  override(config, settings)
+  override(config, overrides or {})
+  return task_class(config)
+
+
+def restore_trained(
+  task: base.VlBertTask, model_dir: str, checkpoint: str = ''
+) -> tf_keras.Model:
+  """Builds the task's model and loads its weights.
+
+  Args:
+    task: from `load_task`.
+    model_dir: folder whose newest checkpoint is taken ...
+    checkpoint: ... unless one is named.
+
+  Returns:
+    The model.
+
+  Raises:
+    ValueError: there is no checkpoint, or its shapes are others.
+  """
+  model = task.build_model()
+  restore_model(model, find_checkpoint(checkpoint or model_dir))
+  return model
+
+
+def override(config: Any, values: dict[str, Any], prefix: str = '') -> None:
+  """Sets fields of a configuration, and refuses the ones it does not have.
+
+  Args:
+    config: a `hyperparams.Config`, changed in place.
+    values: nested dict of fields.
+    prefix: place of `config` in the whole, for the message.
+
+  Raises:
+    ValueError: a field is unknown; the nearest known one is named.
+  """
+  known = config.as_dict()
+  for field, value in values.items():
+    if field not in known:
+      near = difflib.get_close_matches(field, known, n=1)
+      hint = (
+        f'Did you mean {prefix}{near[0]}?'
+        if near
+        else (f'Known here: {", ".join(sorted(known))}.')
+      )
+      raise ValueError(
+        f'A configuration may only set known fields. '
+        f'Received: {prefix}{field}. {hint}'
+      )
+    nested = getattr(config, field)
+    if isinstance(value, dict) and hasattr(nested, 'as_dict'):
+      override(nested, value, f'{prefix}{field}.')
+    else:
+      config.override({field: value})

@@ -1,0 +1,180 @@
+"""Experiments by name, and the settings that a run is made of.
+
+Each is registered with Model Garden's `exp_factory` and starts from the
+paper's numbers; YAML files under `configs/` change what a recipe changes.
+"""
+
+import dataclasses
+import difflib
+
+import yaml
+from official.core import config_definitions as cfg
+from official.core import exp_factory
+from official.modeling import optimization
+
+from vlbert_tf.tasks import saved
+
+
+@dataclasses.dataclass
+class TrainerConfig(cfg.TrainerConfig):
+  """Model Garden's trainer settings, and the schedule in four numbers.
+
+  The schedule of VL-BERT §4: linear warm-up, then linear decay to 0 at
+  `train_steps`; `optimizer_config` is filled in from it.
+
+  Attributes:
+    learning_rate: at the end of the warm-up.
+    warmup_steps: steps over which it rises from 0.
+    weight_decay: decoupled, of all parameters but biases and norms.
+    clip_norm: bound of the global gradient norm over all replicas; 0 is none.
+  """
+
+  learning_rate: float = 1e-4
+  warmup_steps: int = 0
+  weight_decay: float = 1e-4
+  clip_norm: float = 10.0
+
+
+def _experiment(
+  name: str, learning_rate: float, warmup_steps: int, train_steps: int
+) -> cfg.ExperimentConfig:
+  config_class, _ = saved.TASKS[name]
+  return cfg.ExperimentConfig(
+    task=config_class(name=name),
+    trainer=TrainerConfig(
+      learning_rate=learning_rate,
+      warmup_steps=warmup_steps,
+      train_steps=train_steps,
+      validation_steps=-1,
+      # A NaN ends the run with an error instead of training on.
+      recovery_max_trials=0,
+    ),
+    runtime=cfg.RuntimeConfig(distribution_strategy='mirrored'),
+    restrictions=['task.train_data.is_training != None'],
+  )
+
+
+@exp_factory.register_config_factory(saved.PRETRAINING)
+def pretraining() -> cfg.ExperimentConfig:
+  """VL-BERT §4.1: 3.3 M pairs, 10 epochs of batch 256."""
+  return _experiment(saved.PRETRAINING, 1e-4, 8_000, 128_906)
+
+
+@exp_factory.register_config_factory(saved.VQA)
+def vqa() -> cfg.ExperimentConfig:
+  """VL-BERT §4.2.2: 444 k questions, 20 epochs of batch 256."""
+  return _experiment(saved.VQA, 1e-4, 2_000, 34_688)
+
+
+def load_experiment(
+  name: str, config_files: list[str], params_override: str = ''
+) -> cfg.ExperimentConfig:
+  """The settings of a run.
+
+  Args:
+    name: of a registered experiment.
+    config_files: YAML files, applied in order.
+    params_override: YAML text applied last, e.g.
+      `{task: {train_data: {path: records}}}`, or `a.b=1,a.c=2`.
+
+  Returns:
+    The settings, with the optimizer filled in, locked.
+
+  Raises:
+    ValueError: the experiment or a field is unknown, or a file is no YAML.
+  """
+  if name not in saved.TASKS:
+    near = difflib.get_close_matches(name, saved.TASKS, n=1)
+    hint = f'Did you mean {near[0]}?' if near else ''
+    raise ValueError(
+      f'--experiment must be one of {", ".join(saved.TASKS)}. '
+      f'Received: {name}. {hint}'
+    )
+  params = exp_factory.get_exp_config(name)
+  for path in config_files:
+    with open(path, encoding='utf-8') as file:
+      saved.override(params, _parse(file.read(), path))
+  saved.override(params, _parse_override(params_override))
+  _fill_in_optimizer(params.trainer)
+  params.lock()
+  return params
+
+
+def _parse(text: str, source: str) -> dict:
+  try:
+    values = yaml.safe_load(text) or {}
+  except yaml.YAMLError as error:
+    raise ValueError(
+      f'Settings are written in YAML. Received: {source}, and {error}'
+    ) from error
+  if not isinstance(values, dict):
+    raise ValueError(
+      f'Settings are nested fields. Received: {source}, with '
+      f'{type(values).__name__} at its top.'
+    )
+  return values
+
+
+def _parse_override(text: str) -> dict:
+  if not text or text.lstrip().startswith('{'):
+    return _parse(text, '--params_override')
+  values: dict = {}
+  for pair in text.split(','):
+    path, separator, value = pair.partition('=')
+    if not separator:
+      raise ValueError(
+        '--params_override takes a.b=1,a.c=2, or YAML in braces. '
+        f'Received: {text}.'
+      )
+    *parents, field = path.strip().split('.')
+    place = values
+    for parent in parents:
+      place = place.setdefault(parent, {})
+    place[field] = yaml.safe_load(value)
+  return values
+
+
+def _fill_in_optimizer(trainer: TrainerConfig) -> None:
+  if not 0 <= trainer.warmup_steps < max(trainer.train_steps, 1):
+    raise ValueError(
+      'trainer.warmup_steps must be at least 0 and below train_steps. '
+      f'Received: {trainer.warmup_steps} of {trainer.train_steps}.'
+    )
+  trainer.optimizer_config = optimization.OptimizationConfig(
+    {
+      'optimizer': {
+        'type': 'adamw',
+        'adamw': {
+          'weight_decay_rate': trainer.weight_decay,
+          # By the name of the variable: biases, and scales and offsets of
+          # norms.
+          'exclude_from_weight_decay': [
+            '/bias',
+            '/beta',
+            '/gamma',
+            '/scale',
+            '/offset',
+          ],
+          # That one clips each replica's gradient before the sum.
+          'gradient_clip_norm': 0.0,
+          'global_clipnorm': trainer.clip_norm or None,
+        },
+      },
+      'learning_rate': {
+        'type': 'polynomial',
+        'polynomial': {
+          'initial_learning_rate': trainer.learning_rate,
+          'end_learning_rate': 0.0,
+          'offset': trainer.warmup_steps,
+          'decay_steps': trainer.train_steps - trainer.warmup_steps,
+        },
+      },
+      'warmup': {
+        'type': 'linear',
+        'linear': {
+          'warmup_steps': trainer.warmup_steps,
+          'warmup_learning_rate': 0.0,
+        },
+      },
+    }
+  )
