@@ -3,6 +3,7 @@
 import tensorflow as tf
 import tf_keras
 
+from vlbert_tf.modeling.conventions import new_initializer
 from vlbert_tf.modeling.dropout import dropout
 
 # Added to the logits of padding: exp() of it is 0 in float32.
@@ -66,22 +67,20 @@ class MultiHeadAttention(tf_keras.layers.Layer):
     num_heads: int,
     dropout_rate: float,
     compiled: bool,
-    initializer: tf_keras.initializers.Initializer,
     **kwargs,
   ):
     super().__init__(**kwargs)
     self.num_heads = num_heads
     self.dropout_rate = dropout_rate
     self.compiled = compiled
-    self.initializer = initializer
 
   def build(self, input_shape):
     hidden_size = input_shape[-1]
     self.query_key_value = tf_keras.layers.Dense(
-      3 * hidden_size, kernel_initializer=self.initializer, name='qkv'
+      3 * hidden_size, kernel_initializer=new_initializer(), name='qkv'
     )
     self.output_dense = tf_keras.layers.Dense(
-      hidden_size, kernel_initializer=self.initializer, name='output'
+      hidden_size, kernel_initializer=new_initializer(), name='output'
     )
     super().build(input_shape)
 

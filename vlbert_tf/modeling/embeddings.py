@@ -6,8 +6,8 @@ import tf_keras
 from vlbert_tf import elements
 from vlbert_tf.modeling import geometry
 from vlbert_tf.modeling.config import Architecture
+from vlbert_tf.modeling.conventions import layer_norm, new_initializer
 from vlbert_tf.modeling.dropout import dropout, site_seed
-from vlbert_tf.modeling.encoder import layer_norm, new_initializer
 
 
 class VisualEmbedding(tf_keras.layers.Layer):

@@ -5,26 +5,8 @@ import tf_keras
 
 from vlbert_tf.modeling.attention import MultiHeadAttention
 from vlbert_tf.modeling.config import Architecture
+from vlbert_tf.modeling.conventions import gelu, layer_norm, new_initializer
 from vlbert_tf.modeling.dropout import dropout, site_seed
-
-LAYER_NORM_EPSILON = 1e-12
-
-
-def layer_norm(name: str) -> tf_keras.layers.LayerNormalization:
-  """BERT's layer norm, in float32 whatever the policy."""
-  return tf_keras.layers.LayerNormalization(
-    epsilon=LAYER_NORM_EPSILON, dtype='float32', name=name
-  )
-
-
-def gelu(x: tf.Tensor) -> tf.Tensor:
-  """GELU by the error function, as BERT defines it."""
-  return tf.nn.gelu(x, approximate=False)
-
-
-def new_initializer() -> tf_keras.initializers.Initializer:
-  """N(0, 0.02²), cut at two deviations, as for all new parameters (§3.1)."""
-  return tf_keras.initializers.TruncatedNormal(stddev=0.02)
 
 
 class EncoderLayer(tf_keras.layers.Layer):
@@ -40,7 +22,6 @@ class EncoderLayer(tf_keras.layers.Layer):
       arch.num_heads,
       arch.dropout_rate,
       arch.compile_attention,
-      new_initializer(),
       name='attention',
     )
     self.attention_norm = layer_norm('attention_norm')

@@ -7,7 +7,7 @@ import tensorflow as tf
 import tf_keras
 from official.nlp.modeling import layers as nlp_layers
 
-from vlbert_tf.modeling.encoder import gelu, layer_norm, new_initializer
+from vlbert_tf.modeling.conventions import gelu, layer_norm, new_initializer
 
 
 class RelationshipHead(tf_keras.layers.Layer):

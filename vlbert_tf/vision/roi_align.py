@@ -56,9 +56,9 @@ def roi_align(
     ],
     axis=-1,
   )
-  # crop_and_resize computes in float32 whatever it is given.
+  # crop_and_resize computes in float32 and does not take bfloat16.
   sampled = tf.image.crop_and_resize(
-    padded,
+    tf.cast(padded, tf.float32),
     grid,
     tf.repeat(tf.range(batch), count),
     [samples, samples],

@@ -1,0 +1,26 @@
+"""BERT's conventions, shared by all parts of the model."""
+
+import tensorflow as tf
+import tf_keras
+
+LAYER_NORM_EPSILON = 1e-12
+
+
+def layer_norm(name: str) -> tf_keras.layers.LayerNormalization:
+  """BERT's layer norm, in float32 whatever the policy."""
+  return tf_keras.layers.LayerNormalization(
+    epsilon=LAYER_NORM_EPSILON, dtype='float32', name=name
+  )
+
+
+def gelu(x: tf.Tensor) -> tf.Tensor:
+  """GELU by the error function, as BERT defines it."""
+  return tf.nn.gelu(x, approximate=False)
+
+
+def new_initializer() -> tf_keras.initializers.Initializer:
+  """N(0, 0.02²), cut at two deviations, for all new parameters (§3.1).
+
+  One instance gives one value: each weight needs its own.
+  """
+  return tf_keras.initializers.TruncatedNormal(stddev=0.02)
