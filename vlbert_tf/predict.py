@@ -2,7 +2,7 @@
 
 Example:
   vlbert-predict --model_dir=runs/vqa --records=records/vqa --split=test \\
-      --output=results.json
+      --output=results.json --draw=answers.png
 """
 
 from absl import flags, logging
@@ -22,6 +22,10 @@ _SPLIT = flags.DEFINE_string('split', 'test', 'Split to answer.')
 _SWAP_IMAGES = flags.DEFINE_bool(
   'swap_images', False, 'Show each question with another image.'
 )
+_DRAW = flags.DEFINE_string(
+  'draw', '', 'PNG to write, of some questions and where the model looked.'
+)
+_DRAW_COUNT = flags.DEFINE_integer('draw_count', 6, 'Questions to draw.')
 _OUTPUT = flags.DEFINE_string('output', None, 'Result file to write.')
 
 
@@ -30,6 +34,7 @@ def main(argv: list[str]) -> None:
   del argv
   program.require(model_dir=_MODEL_DIR.value, output=_OUTPUT.value)
   # TensorFlow takes seconds to import, and --help should not pay for it.
+  from vlbert_tf import visualization
   from vlbert_tf.evaluation import vqa
   from vlbert_tf.tasks import inference, saved
 
@@ -47,11 +52,15 @@ def main(argv: list[str]) -> None:
       f'Received: {_MODEL_DIR.value}, trained for {task.task_config.name}.'
     )
   model = saved.restore_trained(task, _MODEL_DIR.value, _CHECKPOINT.value)
-  answers = inference.predict_answers(
-    task, model, task.task_config.validation_data
-  )
+  validation = task.task_config.validation_data
+  answers = inference.predict_answers(task, model, validation)
   count = vqa.write_results(_OUTPUT.value, answers)
   logging.info('%d answers written to %s.', count, _OUTPUT.value)
+  if _DRAW.value:
+    shown = inference.illustrate_answers(
+      task, model, validation, _DRAW_COUNT.value
+    )
+    visualization.draw_answers(shown, _DRAW.value)
 
 
 def cli() -> None:

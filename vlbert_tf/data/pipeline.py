@@ -165,9 +165,7 @@ def _annotations(
   flatten: Callable[[Tensors], tf.data.Dataset],
   swap_images: bool,
 ) -> tf.data.Dataset:
-  records = files.interleave(
-    tf.data.TFRecordDataset, cycle_length=4, deterministic=True
-  )
+  records = files.interleave(tf.data.TFRecordDataset, cycle_length=4)
   records = records.map(
     lambda serialized: example_schema.parse_example(serialized, split.kind)
   )
@@ -267,7 +265,9 @@ def pad_text(ragged: tf.RaggedTensor, buckets: tuple[int, ...]) -> tf.Tensor:
   longest = tf.cast(ragged.bounding_shape(1), tf.int32)
   length = smallest_bucket(longest, buckets, 'text elements')
   static = buckets[0] if len(buckets) == 1 else None
-  return tf.ensure_shape(ragged.to_tensor(shape=[None, length]), [None, static])
+  return tf.ensure_shape(
+    ragged.to_tensor(shape=tf.stack([-1, length])), [None, static]
+  )
 
 
 def smallest_bucket(

@@ -247,9 +247,24 @@ def _buckets(name: str, buckets, longest: int) -> tuple[int, ...]:
   return buckets
 
 
-def built(model: tf_keras.Model, inputs: pipeline.Tensors) -> tf_keras.Model:
-  """Creates a model's variables by calling it once on `inputs`."""
+def built(
+  model: tf_keras.Model, inputs: pipeline.Tensors, seed: int
+) -> tf_keras.Model:
+  """Creates a model's variables by calling it once.
+
+  Args:
+    model: without variables.
+    inputs: of the smallest call.
+    seed: that the initial weights follow from.
+
+  Returns:
+    The model.
+  """
+  tf_keras.utils.set_random_seed(seed)
   model(inputs)
+  # A global seed left set would mix into the shuffles of the input pipeline,
+  # whose order is a function of their own seed alone.
+  tf.random.set_seed(None)
   return model
 
 

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator
 
+import numpy as np
 import tensorflow as tf
 import tf_keras
 from absl import logging
@@ -10,7 +11,8 @@ from absl import logging
 from vlbert_tf import elements
 from vlbert_tf.data import pipeline
 from vlbert_tf.tasks import base
-from vlbert_tf.tasks.vqa import QUESTION_ID, VqaTask
+from vlbert_tf.tasks.vqa import QUESTION, QUESTION_ID, VqaTask
+from vlbert_tf.visualization import AnsweredQuestion
 
 _SECONDS_BETWEEN_LINES = 5.0
 
@@ -72,6 +74,60 @@ def predict_answers(
     for question_id, answer, weight in rows:
       if weight:
         yield int(question_id), answer.decode()
+
+
+def illustrate_answers(
+  task: VqaTask,
+  model: tf_keras.Model,
+  data: pipeline.DataConfig,
+  count: int,
+) -> list[AnsweredQuestion]:
+  """Answers a few questions, spread over a split, and shows where it looks.
+
+  Args:
+    task: of the model.
+    model: with its trained weights.
+    data: the split; `is_training` must be off.
+    count: how many.
+
+  Returns:
+    At most `count` questions with image, RoIs, attention and answer.
+  """
+  total = task.open_split(data).annotations
+  wanted = set(np.linspace(0, total - 1, count).astype(int).tolist())
+  shown = []
+  for number, batch in enumerate(task.build_inputs(data)):
+    first = number * data.global_batch_size
+    rows = [i - first for i in wanted if 0 <= i - first < len(batch[QUESTION])]
+    if rows:
+      part = {name: tf.gather(value, rows) for name, value in batch.items()}
+      shown += _illustrate(task, part, model(part, return_attention=True))
+  return shown
+
+
+def _illustrate(
+  task: VqaTask, batch: pipeline.Tensors, outputs: pipeline.Tensors
+) -> list[AnsweredQuestion]:
+  probabilities = tf.nn.softmax(outputs[elements.ANSWER_LOGITS]).numpy()
+  arrays = {name: value.numpy() for name, value in batch.items()}
+  attention = outputs[elements.ANSWER_ATTENTION].numpy()
+  shown = []
+  for i, row in enumerate(probabilities):
+    height, width = arrays[elements.IMAGE_SIZE][i].astype(int)
+    real = arrays[elements.ROI_MASK][i]
+    label = arrays[elements.ANSWER_LABEL][i]
+    shown.append(
+      AnsweredQuestion(
+        image=arrays[elements.IMAGE][i, :height, :width].astype(np.uint8),
+        boxes=arrays[elements.BOXES][i][real],
+        attention=attention[i][real],
+        question=arrays[QUESTION][i].decode(),
+        answer=task.answers[row.argmax()],
+        score=float(row.max()),
+        truth=task.answers[label] if label >= 0 else '',
+      )
+    )
+  return shown
 
 
 def _with_progress(

@@ -93,6 +93,7 @@ class PretrainingTask(base.VlBertTask):
         elements.MASKED_POSITIONS: tf.zeros([1, 1], tf.int32),
         **base.dummy_inputs(),
       },
+      self.task_config.train_data.seed,
     )
 
   def example_source(self, split, config):

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from typing import Any
 
 import tensorflow as tf
-import tf_keras
 from absl import logging
 from official.core import config_definitions as cfg
 from official.core import train_lib, train_utils
@@ -54,8 +53,6 @@ def train(
   strategy = strategy or make_strategy()
   if params.runtime.mixed_precision_dtype:
     performance.set_mixed_precision_policy(params.runtime.mixed_precision_dtype)
-  # Initial weights as well follow from the seed.
-  tf_keras.utils.set_random_seed(params.task.train_data.seed)
   train_utils.serialize_config(params, model_dir)
   _, task_class = saved.TASKS[params.task.name]
   with strategy.scope():
