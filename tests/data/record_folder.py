@@ -1,0 +1,118 @@
+"""Small folders of records for tests, written without Beam."""
+
+import io
+import json
+import pathlib
+
+import numpy as np
+import tensorflow as tf
+from PIL import Image
+
+from vlbert_tf.data import example_schema
+from vlbert_tf.data.annotations import (
+  Caption,
+  ImageAnnotations,
+  Question,
+  Region,
+)
+
+CATEGORIES = ('ball', 'box', 'cone')
+
+
+def jpeg(number: int, width: int = 40, height: int = 30) -> bytes:
+  """A smooth picture of one color that follows from `number`."""
+  color = np.array([40 * number % 256, 90 + 11 * number % 150, 120], np.uint8)
+  buffer = io.BytesIO()
+  pixels = np.broadcast_to(color, [height, width, 3])
+  Image.fromarray(np.ascontiguousarray(pixels)).save(buffer, 'JPEG')
+  return buffer.getvalue()
+
+
+def regions(number: int) -> tuple[Region, ...]:
+  """One to three boxes."""
+  return tuple(
+    Region((2.0 + i, 3.0, 20.0 + 2 * i, 25.0), 1 + (number + i) % 3)
+    for i in range(1 + number % 3)
+  )
+
+
+def write_captions(
+  folder: pathlib.Path, images: int = 5, split: str = 'train'
+) -> pathlib.Path:
+  """Records of captions; image k has the captions 'a k' and 'b k'."""
+  rows = [
+    ImageAnnotations(
+      image_id=str(k),
+      image_path='',
+      regions=regions(k),
+      captions=(Caption(f'a {k}'), Caption(f'b {k}')),
+    )
+    for k in range(images)
+  ]
+  return _write(folder, example_schema.CAPTIONS, rows, split)
+
+
+def write_questions(
+  folder: pathlib.Path, images: int = 5, split: str = 'train'
+) -> pathlib.Path:
+  """Records of questions; image k has k % 3 + 1 of them.
+
+  Question number n of image k is `10 k + n` and its answer `yes` where n is
+  even, else `no`; two people always say `maybe`.
+  """
+  rows = [
+    ImageAnnotations(
+      image_id=str(k),
+      image_path='',
+      regions=regions(k),
+      questions=tuple(
+        Question(
+          question_id=10 * k + n,
+          text=f'is it {k} ?',
+          question_type='is it',
+          answer_type='yes/no',
+          answers=(('no' if n % 2 else 'yes', 8), ('maybe', 2)),
+        )
+        for n in range(k % 3 + 1)
+      ),
+    )
+    for k in range(images)
+  ]
+  return _write(folder, example_schema.QUESTIONS, rows, split)
+
+
+def _write(folder, kind, rows, split) -> pathlib.Path:
+  place = folder / 'test' / example_schema.FOLDER_VERSION
+  (place / 'texts').mkdir(parents=True, exist_ok=True)
+  halves = [rows[::2], rows[1::2]]
+  for number, half in enumerate(halves):
+    where = (str(place), 'test', split, number, len(halves))
+    with tf.io.TFRecordWriter(example_schema.record_path(*where)) as writer:
+      for row in half:
+        picture = jpeg(int(row.image_id))
+        writer.write(example_schema.encode_example(kind, row, picture, 30, 40))
+    table = ''.join(
+      f'{row.image_id}\t{caption.text}\n'
+      for row in half
+      for caption in row.captions
+    )
+    pathlib.Path(example_schema.texts_path(*where)).write_text(table)
+  manifest = {
+    'schema_version': example_schema.SCHEMA_VERSION,
+    'kind': kind,
+    'name': 'test',
+    'command': 'vlbert-build-examples',
+    'categories': list(CATEGORIES),
+    'splits': {
+      split: {
+        'shards': len(halves),
+        'images': len(rows),
+        'annotations': sum(row.count for row in rows),
+        'dropped': {},
+        'shard_lengths': [len(half) for half in halves],
+      }
+    },
+  }
+  (place / example_schema.MANIFEST).write_text(json.dumps(manifest))
+  (place / example_schema.DATASET_INFO).write_text('{}')
+  return place
