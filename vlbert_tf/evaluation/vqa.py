@@ -1,0 +1,191 @@
+"""The official VQA v2 accuracy, result files, and the blind baseline."""
+
+import dataclasses
+import json
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+
+import tensorflow as tf
+
+from vlbert_tf.text.answers import normalize_answer
+
+
+@dataclasses.dataclass(frozen=True)
+class VqaAccuracy:
+  """Accuracies in per cent.
+
+  Attributes:
+    overall: over all questions.
+    by_answer_type: over those of each type of answer.
+    by_question_type: over those of each type of question.
+    questions: how many there are.
+  """
+
+  overall: float
+  by_answer_type: dict[str, float]
+  by_question_type: dict[str, float]
+  questions: int
+
+  def as_dict(self) -> dict:
+    """All fields, for JSON."""
+    return dataclasses.asdict(self)
+
+
+def question_accuracy(prediction: str, answers: Sequence[str]) -> float:
+  """Accuracy of one answer (VL-BERT §4.2.2).
+
+  Each person in turn is left out; the answer counts min(1, matches / 3)
+  among the others; the mean of these is the accuracy.
+
+  Args:
+    prediction: the answer to judge.
+    answers: of ten people.
+
+  Returns:
+    In [0, 1].
+  """
+  given = Counter(normalize_answer(answer) for answer in answers)
+  matches = given[normalize_answer(prediction)]
+  people = len(answers)
+  left_out_matches = matches * min(1.0, (matches - 1) / 3)
+  left_out_others = (people - matches) * min(1.0, matches / 3)
+  return (left_out_matches + left_out_others) / people
+
+
+def evaluate_results(results: str, annotations: str) -> VqaAccuracy:
+  """Judges a result file.
+
+  Args:
+    results: JSON, `[{"question_id", "answer"}]`.
+    annotations: the official annotations of the same questions.
+
+  Returns:
+    The accuracies.
+
+  Raises:
+    ValueError: a file is missing or of another form, or the questions of the
+      two differ.
+  """
+  predictions = read_results(results)
+  rows = _read(annotations, 'annotations')
+  known = {row['question_id'] for row in rows}
+  unanswered = known - predictions.keys()
+  unknown = predictions.keys() - known
+  if unanswered or unknown:
+    raise ValueError(
+      'A result file answers each question of the annotations once. '
+      f'Received: {results}, where {len(unanswered)} questions have no answer '
+      f'(first: {sorted(unanswered)[:3]}) and {len(unknown)} are not in '
+      f'{annotations} (first: {sorted(unknown)[:3]}).'
+    )
+  by_answer, by_question = defaultdict(list), defaultdict(list)
+  everything = []
+  for row in rows:
+    answers = [answer['answer'] for answer in row['answers']]
+    accuracy = question_accuracy(predictions[row['question_id']], answers)
+    everything.append(accuracy)
+    by_answer[row.get('answer_type', '')].append(accuracy)
+    by_question[row.get('question_type', '')].append(accuracy)
+  return VqaAccuracy(
+    overall=_percent(everything),
+    by_answer_type={k: _percent(v) for k, v in sorted(by_answer.items())},
+    by_question_type={k: _percent(v) for k, v in sorted(by_question.items())},
+    questions=len(everything),
+  )
+
+
+def write_results(path: str, answers: Iterable[tuple[int, str]]) -> int:
+  """Writes a result file that the benchmark's server accepts.
+
+  Args:
+    path: of the JSON file.
+    answers: question ids with answers.
+
+  Returns:
+    How many were written.
+  """
+  rows = [{'question_id': number, 'answer': text} for number, text in answers]
+  with tf.io.gfile.GFile(path, 'w') as file:
+    file.write(json.dumps(rows))
+  return len(rows)
+
+
+def read_results(path: str) -> dict[int, str]:
+  """Reads a result file.
+
+  Args:
+    path: of the JSON file.
+
+  Returns:
+    Answers by question id.
+
+  Raises:
+    ValueError: it is missing, of another form, or answers a question twice.
+  """
+  rows = _load(path)
+  try:
+    answers = {row['question_id']: row['answer'] for row in rows}
+  except (TypeError, KeyError) as error:
+    raise ValueError(
+      'A result file is a list of {"question_id", "answer"}. '
+      f'Received: {path}, with {error!r}.'
+    ) from error
+  if len(answers) != len(rows):
+    raise ValueError(
+      'A result file answers each question once. '
+      f'Received: {path}, {len(rows)} answers to {len(answers)} questions.'
+    )
+  return answers
+
+
+def most_frequent_answers(
+  train_annotations: str, test_annotations: str
+) -> list[tuple[int, str]]:
+  """Answers that see no image: the most frequent one of each question type.
+
+  Args:
+    train_annotations: official annotations to count in.
+    test_annotations: of the questions to answer; only their types are read.
+
+  Returns:
+    Question ids with answers. A type that was not seen in training gets the
+    most frequent answer of all.
+  """
+  by_type, overall = defaultdict(Counter), Counter()
+  for row in _read(train_annotations, 'annotations'):
+    answer = row['multiple_choice_answer']
+    by_type[row['question_type']][answer] += 1
+    overall[answer] += 1
+
+  def best(counter: Counter) -> str:
+    return min(counter, key=lambda answer: (-counter[answer], answer))
+
+  return [
+    (row['question_id'], best(by_type.get(row['question_type']) or overall))
+    for row in _read(test_annotations, 'annotations')
+  ]
+
+
+def _read(path: str, field: str) -> list[dict]:
+  content = _load(path)
+  if not isinstance(content, dict) or field not in content:
+    raise ValueError(
+      f'An official VQA file is an object with "{field}". Received: {path}.'
+    )
+  return content[field]
+
+
+def _load(path: str):
+  if not tf.io.gfile.exists(path):
+    raise ValueError(f'There is no file {path}. Check its path.')
+  with tf.io.gfile.GFile(path) as file:
+    try:
+      return json.loads(file.read())
+    except ValueError as error:
+      raise ValueError(
+        f'Results and annotations are JSON. Received: {path}, and {error}.'
+      ) from error
+
+
+def _percent(accuracies: list[float]) -> float:
+  return round(100 * sum(accuracies) / max(len(accuracies), 1), 2)
