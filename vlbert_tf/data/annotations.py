@@ -5,6 +5,11 @@ that it sets aside. Nothing disappears without a `Drop`.
 """
 
 import dataclasses
+from collections.abc import Sequence
+
+import numpy as np
+
+from vlbert_tf import boxes
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,6 +64,8 @@ class ImageAnnotations:
     regions: boxes in the order of the file, as found: not yet clipped.
     captions: of the image.
     questions: about the image.
+    size: height and width that the boxes are measured in, pixels; None where
+      the file does not say.
   """
 
   image_id: str
@@ -66,6 +73,7 @@ class ImageAnnotations:
   regions: tuple[Region, ...] = ()
   captions: tuple[Caption, ...] = ()
   questions: tuple[Question, ...] = ()
+  size: tuple[int, int] | None = None
 
   @property
   def count(self) -> int:
@@ -91,3 +99,36 @@ class Drop:
   detail: str = ''
   images: int = 0
   annotations: int = 0
+
+
+def clip_regions(
+  image_id: str, regions: Sequence[Region], height: int, width: int
+) -> tuple[tuple[Region, ...], list[Drop]]:
+  """Cuts regions to their image.
+
+  Args:
+    image_id: of the image, for messages.
+    regions: on it.
+    height: of the image, pixels.
+    width: of the image, pixels.
+
+  Returns:
+    The regions that have an area in the image, with float32 coordinates; and
+    a `Drop` for each of the others.
+  """
+  given = np.array([region.box for region in regions], np.float32)
+  clipped = boxes.clip(given.reshape(-1, 4), height, width)
+  kept, drops = [], []
+  for number, (region, box) in enumerate(zip(regions, clipped, strict=True)):
+    # A coordinate that is no number compares as False and is dropped here.
+    if box[0] < box[2] and box[1] < box[3]:
+      kept.append(dataclasses.replace(region, box=tuple(box.tolist())))
+    else:
+      drops.append(
+        Drop(
+          f'region {number} of image {image_id}',
+          'region_without_area',
+          f'{list(region.box)} in {height} rows of {width} pixels.',
+        )
+      )
+  return tuple(kept), drops

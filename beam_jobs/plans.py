@@ -1,0 +1,183 @@
+"""Which images make up a shard: decided before the work starts, in files.
+
+Images are ordered by a hash of their id and cut into equal parts, so the same
+annotations give the same shards on any machine. A plan's hash says, after a
+restart, whether a finished shard is the one that is wanted.
+"""
+
+import dataclasses
+import hashlib
+import json
+import os
+from typing import Any
+
+from beam_jobs import output as outputs
+from vlbert_tf.data import example_schema
+from vlbert_tf.data.annotations import (
+  Caption,
+  ImageAnnotations,
+  Question,
+  Region,
+)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Settings:
+  """What holds for all shards.
+
+  Attributes:
+    name: of the data set.
+    kind: of the records; see `example_schema`.
+    max_rois: RoIs kept of an image.
+    max_pixels: of an image, height times width.
+  """
+
+  name: str
+  kind: str
+  max_rois: int
+  max_pixels: int
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ShardPlan:
+  """The images of one shard, in the order of its records."""
+
+  settings: Settings
+  split: str
+  number: int
+  shards: int
+  images: tuple[ImageAnnotations, ...]
+
+  def records_path(self, folder: str) -> str:
+    """Path of its records."""
+    return example_schema.record_path(folder, *self._place)
+
+  def texts_path(self, folder: str) -> str | None:
+    """Path of its table of captions, if it has captions."""
+    if self.settings.kind != example_schema.CAPTIONS:
+      return None
+    return example_schema.texts_path(folder, *self._place)
+
+  def to_json(self) -> str:
+    """The plan as a text, the same for the same plan."""
+    return json.dumps(
+      {
+        'schema_version': example_schema.SCHEMA_VERSION,
+        **dataclasses.asdict(self),
+      },
+      sort_keys=True,
+    )
+
+  @property
+  def _place(self) -> tuple[str, str, int, int]:
+    return self.settings.name, self.split, self.number, self.shards
+
+
+@dataclasses.dataclass(frozen=True)
+class ShardTask:
+  """One shard to be built, small enough to be sent around.
+
+  Attributes:
+    plan_path: file of the plan.
+    result_path: where to write what came of it.
+    fingerprint: of the plan.
+    images: in the plan.
+    annotations: captions or questions in the plan.
+  """
+
+  plan_path: str
+  result_path: str
+  fingerprint: str
+  images: int
+  annotations: int
+
+
+def cut(
+  images: list[ImageAnnotations],
+  split: str,
+  settings: Settings,
+  images_per_shard: int,
+) -> list[ShardPlan]:
+  """Cuts a split into shards of equal size.
+
+  Args:
+    images: of the split, in any order.
+    split: its name.
+    settings: of all shards.
+    images_per_shard: at most.
+
+  Returns:
+    Plans; their images are shuffled, in a way that depends on ids alone.
+  """
+  ordered = sorted(images, key=lambda image: _hash(image.image_id))
+  shards = max(1, -(-len(ordered) // images_per_shard))
+  return [
+    ShardPlan(
+      settings=settings,
+      split=split,
+      number=number,
+      shards=shards,
+      images=tuple(
+        ordered[
+          number * len(ordered) // shards : (number + 1)
+          * len(ordered)
+          // shards
+        ]
+      ),
+    )
+    for number in range(shards)
+  ]
+
+
+def write(plan: ShardPlan, output: outputs.Output) -> ShardTask:
+  """Writes a plan where the workers will find it."""
+  text = plan.to_json()
+  stem = os.path.join(
+    output.work, f'{plan.split}-{plan.number:05d}-of-{plan.shards:05d}'
+  )
+  outputs.write_file(f'{stem}.plan.json', text)
+  return ShardTask(
+    plan_path=f'{stem}.plan.json',
+    result_path=f'{stem}.result.json',
+    fingerprint=hashlib.sha256(text.encode('utf-8')).hexdigest(),
+    images=len(plan.images),
+    annotations=sum(image.count for image in plan.images),
+  )
+
+
+def read(path: str) -> ShardPlan:
+  """Reads a plan that `write` wrote."""
+  content = json.loads(outputs.read_file(path))
+  return ShardPlan(
+    settings=Settings(**content['settings']),
+    split=content['split'],
+    number=content['number'],
+    shards=content['shards'],
+    images=tuple(_image(row) for row in content['images']),
+  )
+
+
+def _image(row: dict[str, Any]) -> ImageAnnotations:
+  return ImageAnnotations(
+    image_id=row['image_id'],
+    image_path=row['image_path'],
+    regions=tuple(
+      Region(tuple(region['box']), region['category'], region['score'])
+      for region in row['regions']
+    ),
+    captions=tuple(Caption(**caption) for caption in row['captions']),
+    questions=tuple(
+      Question(
+        **{
+          **question,
+          'answers': tuple(map(tuple, question['answers'])),
+        }
+      )
+      for question in row['questions']
+    ),
+    size=tuple(row['size']) if row['size'] else None,
+  )
+
+
+def _hash(image_id: str) -> str:
+  return hashlib.sha256(image_id.encode('utf-8')).hexdigest()
