@@ -30,7 +30,7 @@ _CONTRACTIONS = {
   ).split()
 }
 _PUNCTUATION = ';/[]"{}()=+\\_-><@`,?!'
-_PERIOD = re.compile(r'(?<!\d)\.(?!\d)')
+_PERIOD = re.compile(r'\.(?!\d)')
 _COMMA_IN_NUMBER = re.compile(r'\d,\d')
 
 

@@ -1,0 +1,38 @@
+# Each target sets up what it needs; `make demo` and `make test` work on a
+# fresh machine. Another Python: make PYTHON=/path/to/python3.11 demo
+
+.PHONY: demo test test-slow bench bench-easy-vqa lint format install clean
+
+BIN := .venv/bin
+READY := .venv/.ready
+
+demo: $(READY)
+	$(BIN)/vlbert-demo --output_dir=build/demo
+
+test: $(READY)
+	$(BIN)/pytest -q -n 2 --dist loadfile -m "not slow"
+
+test-slow: $(READY)
+	$(BIN)/pytest -q -m slow
+
+bench: bench-easy-vqa
+
+bench-easy-vqa: $(READY)
+	$(BIN)/vlbert-demo --dataset=easy_vqa --output_dir=build/easy_vqa
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+format: $(READY)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+install: $(READY)
+
+$(READY): requirements.lock pyproject.toml .ci/setup.sh
+	PYTHON=$(PYTHON) .ci/setup.sh
+	touch $@
+
+clean:
+	rm -rf build .venv
