@@ -7,6 +7,15 @@ import pytest
 
 os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')
 
+import tensorflow as tf  # noqa: E402 - reads the environment when imported.
+
+# Two logical CPUs stand in for two GPUs. Devices can only be split before the
+# first operation runs, and test modules make tensors as they are imported.
+tf.config.set_logical_device_configuration(
+  tf.config.list_physical_devices('CPU')[0],
+  [tf.config.LogicalDeviceConfiguration()] * 2,
+)
+
 
 @pytest.fixture(scope='session')
 def fixtures() -> pathlib.Path:
@@ -15,14 +24,3 @@ def fixtures() -> pathlib.Path:
   if not folder:
     pytest.skip('VLBERT_FIXTURES names no folder with official data')
   return pathlib.Path(folder)
-
-
-@pytest.fixture(scope='session', autouse=True)
-def two_devices():
-  """Two logical CPUs stand in for two GPUs in every process of the tests."""
-  import tensorflow as tf
-
-  tf.config.set_logical_device_configuration(
-    tf.config.list_physical_devices('CPU')[0],
-    [tf.config.LogicalDeviceConfiguration()] * 2,
-  )

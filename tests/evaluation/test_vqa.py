@@ -1,0 +1,140 @@
+"""The official VQA accuracy, against a second way to count it."""
+
+import json
+import random
+
+import pytest
+
+from vlbert_tf.evaluation import vqa
+
+
+def _person_by_person(prediction, answers):
+  """The definition, without the closed form: leave out each in turn."""
+  total = 0.0
+  for i in range(len(answers)):
+    matches = sum(answers[j] == prediction for j in range(10) if j != i)
+    total += min(1.0, matches / 3)
+  return total / len(answers)
+
+
+def test_accuracy_equals_the_definition_on_random_answers():
+  rng = random.Random(3)
+  words = ['red', 'blue', 'green', '7', 'on table']
+  for _ in range(1000):
+    answers = [rng.choice(words[: rng.randint(1, 5)]) for _ in range(10)]
+    prediction = rng.choice(words)
+
+    accuracy = vqa.question_accuracy(prediction, answers)
+
+    assert accuracy == pytest.approx(_person_by_person(prediction, answers))
+
+
+@pytest.mark.parametrize(
+  ('matches', 'accuracy'), [(0, 0), (1, 0.3), (2, 0.6), (3, 0.9), (4, 1)]
+)
+def test_accuracy_by_hand(matches, accuracy):
+  answers = ['yes'] * matches + ['no'] * (10 - matches)
+
+  assert vqa.question_accuracy('Yes.', answers) == pytest.approx(accuracy)
+
+
+def _annotation(number, answers, answer_type, question_type):
+  return {
+    'question_id': number,
+    'image_id': 1,
+    'answer_type': answer_type,
+    'question_type': question_type,
+    'multiple_choice_answer': max(sorted(set(answers)), key=answers.count),
+    'answers': [
+      {'answer': answer, 'answer_confidence': 'yes', 'answer_id': i + 1}
+      for i, answer in enumerate(answers)
+    ],
+  }
+
+
+@pytest.fixture
+def annotations(tmp_path):
+  """Three questions of two types of answer and of question."""
+  rows = [
+    _annotation(1, ['yes'] * 10, 'yes/no', 'is the'),
+    _annotation(2, ['no'] * 8 + ['yes'] * 2, 'yes/no', 'is the'),
+    _annotation(3, ['red'] * 9 + ['dark red'], 'other', 'what color'),
+  ]
+  path = tmp_path / 'annotations.json'
+  path.write_text(json.dumps({'annotations': rows}))
+  return str(path)
+
+
+def _results(tmp_path, answers):
+  path = tmp_path / 'results.json'
+  assert vqa.write_results(str(path), answers) == len(answers)
+  return str(path)
+
+
+def test_accuracies_are_split_by_type(tmp_path, annotations):
+  results = _results(tmp_path, [(1, 'yes'), (2, 'yes'), (3, 'dark red')])
+
+  accuracy = vqa.evaluate_results(results, annotations)
+
+  # 1.0, 0.6 and 0.3.
+  assert accuracy.overall == pytest.approx(63.33)
+  assert accuracy.by_answer_type == {'other': 30.0, 'yes/no': 80.0}
+  assert accuracy.by_question_type == {'is the': 80.0, 'what color': 30.0}
+  assert accuracy.questions == 3
+
+
+def test_the_result_file_has_the_official_form(tmp_path):
+  path = _results(tmp_path, [(458752000, 'net'), (458752001, 'pitcher')])
+
+  with open(path) as file:
+    assert json.load(file) == [
+      {'question_id': 458752000, 'answer': 'net'},
+      {'question_id': 458752001, 'answer': 'pitcher'},
+    ]
+
+
+@pytest.mark.parametrize(
+  ('answers', 'message'),
+  [
+    ([(1, 'yes')], r'2 questions have no answer \(first: \[2, 3\]\)'),
+    ([(1, 'a'), (2, 'b'), (3, 'c'), (4, 'd')], r'1 are not in .*\[4\]'),
+    ([(1, 'a'), (1, 'b')], '2 answers to 1 questions'),
+  ],
+)
+def test_results_for_other_questions_are_refused(
+  tmp_path, annotations, answers, message
+):
+  results = _results(tmp_path, answers)
+
+  with pytest.raises(ValueError, match=message):
+    vqa.evaluate_results(results, annotations)
+
+
+def test_files_of_another_form_are_refused(tmp_path, annotations):
+  broken = tmp_path / 'broken.json'
+  broken.write_text('[{"id": 1}]')
+
+  with pytest.raises(ValueError, match='list of {"question_id", "answer"}'):
+    vqa.evaluate_results(str(broken), annotations)
+  with pytest.raises(ValueError, match='an object with "annotations"'):
+    vqa.evaluate_results(_results(tmp_path, [(1, 'a')]), str(broken))
+  with pytest.raises(ValueError, match='There is no file /none'):
+    vqa.evaluate_results('/none', annotations)
+
+
+def test_the_blind_baseline_gives_the_most_frequent_answer_of_a_type(
+  tmp_path, annotations
+):
+  test_rows = [
+    _annotation(7, ['no'] * 10, 'yes/no', 'is the'),
+    _annotation(8, ['blue'] * 10, 'other', 'what color'),
+    _annotation(9, ['2'] * 10, 'number', 'how many'),
+  ]
+  path = tmp_path / 'test.json'
+  path.write_text(json.dumps({'annotations': test_rows}))
+
+  answers = vqa.most_frequent_answers(annotations, str(path))
+
+  # 'no' and 'yes' are both seen once: the first by text. A type that was
+  # never seen gets the most frequent answer of all.
+  assert answers == [(7, 'no'), (8, 'red'), (9, 'no')]
