@@ -9,9 +9,9 @@ import tensorflow as tf
 
 from vlbert_tf.vision import image as images
 
-# What TensorFlow decodes, by the names that Pillow has for it. A photo from a
-# phone may hold a second picture and is then called MPO.
-_FORMATS = ('JPEG', 'MPO', 'PNG', 'GIF', 'BMP')
+# What TensorFlow decodes, by the names that Pillow has for it.
+_FORMATS = ('JPEG', 'PNG', 'GIF', 'BMP')
+_FIRST_BYTES = (b'\xff\xd8\xff', b'\x89PNG', b'GIF8', b'BM')
 
 
 class UnusableImageError(Exception):
@@ -65,9 +65,7 @@ def load(path: str, max_pixels: int) -> LoadedImage:
     with tf.device('CPU'):
       decoded = images.decode(tf.constant(encoded))
   except tf.errors.InvalidArgumentError as error:
-    raise UnusableImageError(
-      'image_corrupt', f'{path} is damaged or cut off.'
-    ) from error
+    raise _corrupt(path) from error
   return LoadedImage(encoded, int(decoded.shape[0]), int(decoded.shape[1]))
 
 
@@ -99,7 +97,13 @@ def _declared_size(
       'image_too_large', f'{path}; at most {max_pixels} pixels are decoded.'
     ) from error
   # Pillow's readers raise many things on broken headers.
-  except Exception as error:  # noqa: BLE001
+  except Exception as error:
+    if encoded.startswith(_FIRST_BYTES):
+      raise _corrupt(path) from error
     raise UnusableImageError(
       'not_an_image', f'{path} is no JPEG, PNG, GIF or BMP.'
     ) from error
+
+
+def _corrupt(path: str) -> UnusableImageError:
+  return UnusableImageError('image_corrupt', f'{path} is damaged or cut off.')
