@@ -278,11 +278,14 @@ def smallest_bucket(
   Raises:
     tf.errors.InvalidArgumentError: there is none.
   """
-  tf.debugging.assert_less_equal(
+  fits = tf.debugging.assert_less_equal(
     length,
     buckets[-1],
     f'A batch may hold at most {buckets[-1]} {what}, the last bucket.',
   )
+  # Eagerly the assertion is no operation; it has raised already.
+  with tf.control_dependencies([] if fits is None else [fits]):
+    length = tf.identity(length)
   place = tf.searchsorted(tf.constant(buckets), [length], side='left')[0]
   return tf.gather(tf.constant(buckets), place)
 
