@@ -106,5 +106,8 @@ def _same_answer_otherwise(true, rng):
 
 def _confidence(differs, rng):
   """'yes', 'maybe' or 'no': how sure a person said to be."""
-  chances = (0.35, 0.45, 0.2) if differs else (0.86, 0.12, 0.02)
-  return ('yes', 'maybe', 'no')[int(rng.choice(3, p=chances))]
+  sure, unsure = (0.35, 0.8) if differs else (0.86, 0.98)
+  roll = rng.random()
+  if roll < sure:
+    return 'yes'
+  return 'maybe' if roll < unsure else 'no'

@@ -85,12 +85,12 @@ _PLURAL_VERBS = (
 )
 _ADVERBS = (
   'quietly',
-  'alone',
+  'patiently',
   'calmly',
   'simply',
   'again',
   'today',
-  'together',
+  'nicely',
   'neatly',
   'casually',
   'silently',
@@ -122,10 +122,10 @@ _ENDINGS = (
   'without any people',
   'waiting to be painted',
   'just like yesterday',
-  'in an empty space',
+  'on a rainy evening',
   'for the new season',
 )
-_JOINS = ('and', 'along with', 'together with', 'as well as', 'plus also')
+_JOINS = ('and', 'along with', 'together with', 'as well as', 'besides')
 
 
 def write_captions(

@@ -90,12 +90,17 @@ def _attribute(attribute: str) -> Callable:
   """A family that asks for one attribute of one object."""
 
   def ask(scene, rng):
-    each = pick(rng, scene.objects)
+    # The value first, so that common ones are not asked about more often.
+    values = sorted({getattr(each, attribute) for each in scene.objects})
+    value = pick(rng, values)
+    each = pick(
+      rng, [o for o in scene.objects if getattr(o, attribute) == value]
+    )
     said = relations.unique_description(scene, each, rng, (attribute,))
     if said is None or (attribute == 'size' and said.shape is None):
       return None
     text = _phrase(rng, attribute, the=_the(rng, said))
-    return text, getattr(each, attribute)
+    return text, value
 
   return ask
 
@@ -165,9 +170,14 @@ def _present(scene, rng, length):
   usable = [
     said
     for said in relations.descriptions(pick(rng, scene.objects))
-    if said.length == length and (said.shape or length == 1)
+    if said.length == length and _is_askable(said)
   ]
   return pick(rng, usable)
+
+
+def _is_askable(said):
+  """One of two sizes or four materials alone is almost always there."""
+  return said.shape is not None or (said.length == 1 and said.color is not None)
 
 
 def _absent(scene, rng, length):
@@ -180,9 +190,10 @@ def _absent(scene, rng, length):
     # A single word can only be absent if nothing has it.
     wide = length == 1 or rng.random() < 0.25
     values.append(pick(rng, _ATTRIBUTE_VALUES[place] if wide else shown))
-  kept = set(rng.permutation(4)[:length].tolist())
-  if length > 1 and 0 not in kept:
-    kept = {0, *list(kept)[1:]}
+  if length == 1:
+    kept = {int(rng.integers(2))}
+  else:
+    kept = {0, *(1 + rng.permutation(3)[: length - 1]).tolist()}
   said = Description(*(values[i] if i in kept else None for i in range(4)))
   return None if any(said.fits(o) for o in scene.objects) else said
 
@@ -233,12 +244,15 @@ def _relation(scene, rng):
 
 def _same(scene, rng):
   attribute = pick(rng, ('color', 'shape', 'size', 'material'))
-  drawn = _two_objects(scene, rng, (attribute,))
-  if drawn is None:
-    return None
-  one, other, said, other_said = drawn
   yes = rng.random() < 0.5
-  if (getattr(one, attribute) == getattr(other, attribute)) != yes:
+  for _ in range(_ATTEMPTS):
+    drawn = _two_objects(scene, rng, (attribute,))
+    if drawn is None:
+      continue
+    one, other, said, other_said = drawn
+    if (getattr(one, attribute) == getattr(other, attribute)) == yes:
+      break
+  else:
     return None
   words = 'kind of surface' if attribute == 'material' else attribute
   text = _phrase(

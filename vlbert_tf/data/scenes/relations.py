@@ -6,8 +6,8 @@ talked about.
 """
 
 import collections
+import functools
 import itertools
-from collections.abc import Iterator
 
 import numpy as np
 
@@ -25,13 +25,19 @@ OPPOSITES = {
 }
 
 
-def descriptions(each: SceneObject) -> Iterator[Description]:
+def descriptions(each: SceneObject) -> tuple[Description, ...]:
   """All that can truly be said of an object: its 16 subsets of attributes."""
-  values = (each.shape, each.color, each.material, each.size)
-  for kept in itertools.product((True, False), repeat=4):
-    yield Description(
+  return _subsets(each.shape, each.color, each.material, each.size)
+
+
+@functools.cache
+def _subsets(*values):
+  return tuple(
+    Description(
       *(v if keep else None for v, keep in zip(values, kept, strict=True))
     )
+    for kept in itertools.product((True, False), repeat=4)
+  )
 
 
 def description_counts(scene: Scene) -> collections.Counter[Description]:

@@ -19,7 +19,7 @@ PALETTE = {
   'white': (236, 236, 232),
   'black': (36, 36, 40),
 }
-_LIGHT_MARKS = {'white', 'yellow', 'orange'}  # their marks are dark
+_DARK_MARKED = {'white', 'yellow', 'orange'}  # others have light marks
 
 
 def render(scene: Scene, rng: np.random.Generator) -> np.ndarray:
@@ -83,8 +83,10 @@ def _paint_object(canvas, each, light, rng):
   shade, shine, marks = layers / np.maximum(form.coverage, 1e-3)
   color = np.array(PALETTE[each.color], np.float32) + rng.uniform(-9, 9, 3)
   color = np.clip(color, 12, 242).astype(np.float32)
-  toward = np.float32(20 if each.color in _LIGHT_MARKS else 250)
-  marked = color + (toward - color) * np.float32(0.72)
+  toward = np.float32(20 if each.color in _DARK_MARKED else 250)
+  # Black with white stripes must not look like white with black ones.
+  strength = np.float32(0.5 if each.color in ('black', 'white') else 0.72)
+  marked = color + (toward - color) * strength
   skin = color + marks[..., None] * (marked - color)
   skin = skin * shade[..., None] + shine[..., None]
   _blend(canvas, skin, form.coverage, each)
@@ -116,10 +118,19 @@ def _lit(normals, material, light):
     half = light + np.array([0, 0, 1], np.float32)
     half /= np.linalg.norm(half)
     gloss = np.maximum(np.tensordot(half, normals, 1), 0)
-    shine = 215 * gloss**28 + 45 * gloss**6
+    shine = 215 * gloss**28 + 45 * gloss**6 + _glint(normals.shape[1])
     return shade, shine
   shade = 0.42 + 0.62 * diffuse
   return shade, np.zeros_like(shade)
+
+
+def _glint(count):
+  """A window's reflection: without it flat metal would look matte."""
+  steps = np.linspace(-1, 1, count, dtype=np.float32)
+  slant = steps[None, :] + np.float32(0.55) * steps[:, None]
+  near = np.exp(-(((slant + 0.3) / 0.13) ** 2))
+  far = np.exp(-(((slant - 0.12) / 0.06) ** 2))
+  return 105 * near + 70 * far
 
 
 def _marks(each, rng):
@@ -136,7 +147,7 @@ def _marks(each, rng):
     along = pixels * np.float32(np.sin(angle))
     phase = (along[:, None] + across[None, :]) / np.float32(period)
     phase = (phase + rng.random()) % 1.0
-    return (phase < 0.42).astype(np.float32)
+    return (phase < 0.38).astype(np.float32)
   period = 6.5 if small else 9.5
   shift = rng.random(2)
   cells = (pixels / np.float32(period) + shift[:, None]) % 1.0 - 0.5

@@ -28,7 +28,9 @@ MATERIALS = ('matte', 'metal', 'striped', 'dotted')
 SIZES = ('small', 'large')
 SURFACES = ('wood', 'tile', 'sand', 'cloth', 'stone')
 
-# Sides of the square around an object in pixels, both ends included.
+# Sides of the square around an object, both ends included, in pixels of an
+# image whose short side is REFERENCE_SIDE.
+REFERENCE_SIDE = 120
 SIDES = {'small': (22, 28), 'large': (42, 54)}
 MIN_VISIBLE = 0.6  # part of an object's full silhouette
 MIN_OBJECTS, MAX_OBJECTS = 3, 10
@@ -100,13 +102,16 @@ def sample_scene(
   """
   horizon = 0 if rng.random() < 0.25 else int(height * rng.uniform(0.12, 0.3))
   surface = str(rng.choice(SURFACES))
+  scale = min(width, height) / REFERENCE_SIDE
   while True:
     wanted = MIN_OBJECTS + int(
       rng.choice(len(_COUNT_WEIGHTS), p=_COUNT_WEIGHTS)
     )
     objects: list[SceneObject] = []
     for _ in range(wanted):
-      candidate = _sample_attributes(rng, objects, crowded=wanted > 5)
+      candidate = _sample_attributes(
+        rng, objects, crowded=wanted > 5, scale=scale
+      )
       objects = _place(rng, candidate, objects, width, height, horizon)
     if len(objects) >= MIN_OBJECTS:
       return Scene(width, height, surface, horizon, tuple(objects))
@@ -147,7 +152,7 @@ def measure(
   return measured
 
 
-def _sample_attributes(rng, others, crowded):
+def _sample_attributes(rng, others, crowded, scale):
   large = rng.random() < (0.35 if crowded else 0.5)
   size = 'large' if large else 'small'
   shape = str(rng.choice(SHAPES))
@@ -163,7 +168,7 @@ def _sample_attributes(rng, others, crowded):
   low, high = SIDES[size]
   pose = shapes.Pose(
     shape=shape,
-    side=int(rng.integers(low, high + 1)),
+    side=round(int(rng.integers(low, high + 1)) * scale),
     turn=round(float(rng.random()), 3),
     tilt=round(float(rng.uniform(-0.3, 0.3)), 3),
   )
