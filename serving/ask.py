@@ -11,12 +11,9 @@ the whole image. Prints the answers with their probabilities, the most
 probable first.
 """
 
-import json
-import pathlib
-
 from absl import flags
 
-from serving import client
+from serving import box_list, client
 from vlbert_tf import program
 
 _SERVER = flags.DEFINE_string(
@@ -45,46 +42,15 @@ def main(argv: list[str]) -> None:
   with client.Client(
     _SERVER.value, _MODEL_NAME.value, _TIMEOUT_SECONDS.value
   ) as connection:
-    answer = connection.ask(image, question, read_boxes(_BOXES.value))
+    answer = connection.ask(image, question, box_list.read_boxes(_BOXES.value))
   for scored in answer.answers:
     print(f'{100 * scored.score:5.1f} %  {scored.text}')
 
 
-def read_boxes(value: str) -> list[list[float]] | None:
-  """Boxes as a user writes them.
-
-  Args:
-    value: `x1,y1,x2,y2` in pixels with `;` between boxes, or the path of a
-      JSON file with a list of lists of four numbers; empty for none.
-
-  Returns:
-    The boxes, None for an empty value.
-
-  Raises:
-    ValueError: it is neither.
-    OSError: the file cannot be read.
-  """
-  if not value:
-    return None
-  try:
-    if value.endswith('.json'):
-      text = pathlib.Path(value).read_text(encoding='utf-8')
-      rows = json.loads(text)
-    else:
-      rows = [row.split(',') for row in value.split(';') if row.strip()]
-    return [[float(number) for number in row] for row in rows]
-  except (TypeError, ValueError) as error:
-    raise ValueError(
-      'Boxes must be x1,y1,x2,y2;... or a .json file with a list of '
-      f'[x1, y1, x2, y2]. Received: {value} ({error}). '
-      "For example --boxes='10,20,110,90; 5,5,60,200'."
-    ) from error
-
-
-def run() -> None:
-  """Entry point of the installed program."""
+def cli() -> None:
+  """The installed program."""
   program.run(main, usage=__doc__)
 
 
 if __name__ == '__main__':
-  run()
+  cli()

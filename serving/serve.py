@@ -102,10 +102,10 @@ def _write_port(path: pathlib.Path, address: str) -> None:
   aside.replace(path)
 
 
-def run() -> None:
-  """Entry point of the installed program."""
+def cli() -> None:
+  """The installed program."""
   program.run(main, usage=__doc__)
 
 
 if __name__ == '__main__':
-  run()
+  cli()

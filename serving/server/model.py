@@ -97,11 +97,6 @@ class Registry:
   def __init__(self, versions: Sequence[LoadedVersion]) -> None:
     self._versions = {(v.name, v.version): v for v in versions}
 
-  @property
-  def names(self) -> list[str]:
-    """Names of the models."""
-    return sorted({name for name, _ in self._versions})
-
   def versions(self, name: str) -> list[LoadedVersion]:
     """Versions of a model, oldest first; none for an unknown name."""
     keys = sorted(key for key in self._versions if key[0] == name)
