@@ -70,7 +70,26 @@ def shape_box(pixels: np.ndarray) -> tuple[float, float, float, float]:
   Raises:
     ValueError: no pixel differs.
   """
-  rows, columns = np.nonzero(_foreground(pixels))
+  return _box_around(shape_mask(pixels))
+
+
+def shape_mask(pixels: np.ndarray) -> np.ndarray:
+  """The pixels that differ clearly from the background.
+
+  Args:
+    pixels: uint8 `[height, width, 3]`.
+
+  Returns:
+    bool `[height, width]`.
+  """
+  # The shape covers less than half of the image: the median is background.
+  background = np.median(pixels.reshape(-1, pixels.shape[-1]), axis=0)
+  differs = np.abs(pixels - background) >= _CLEAR_DIFFERENCE
+  return differs[..., 0] | differs[..., 1] | differs[..., 2]
+
+
+def _box_around(mask):
+  rows, columns = np.nonzero(mask)
   if not rows.size:
     raise ValueError(
       'An image must show a shape that differs from its background by at '
@@ -82,12 +101,6 @@ def shape_box(pixels: np.ndarray) -> tuple[float, float, float, float]:
     float(columns.max() + 1),
     float(rows.max() + 1),
   )
-
-
-def _foreground(pixels):
-  # The shape covers less than half of the image: the median is background.
-  background = np.median(pixels.reshape(-1, pixels.shape[-1]), axis=0)
-  return np.abs(pixels - background).max(-1) >= _CLEAR_DIFFERENCE
 
 
 def _require_package() -> types.ModuleType:
@@ -134,7 +147,8 @@ def _write_split(folder, split, examples):
     (target / name).write_bytes(each.path.read_bytes())
     with Image.open(each.path) as image:
       pixels = np.asarray(image.convert('RGB'))
-    height, width = pixels.shape[:2]
+    mask = shape_mask(pixels)
+    height, width = mask.shape
     images.append(
       official_files.image_entry(each.image_id, name, width, height)
     )
@@ -143,8 +157,8 @@ def _write_split(folder, split, examples):
         each.image_id,
         each.image_id,
         1,
-        shape_box(pixels),
-        int(_foreground(pixels).sum()),
+        _box_around(mask),
+        int(mask.sum()),
       )
     )
     for number, (text, answer) in enumerate(each.questions):

@@ -125,7 +125,7 @@ _ENDINGS = (
   'on a rainy evening',
   'for the new season',
 )
-_JOINS = ('and', 'along with', 'together with', 'as well as', 'besides')
+_JOINS = ('and', 'along with', 'together with', 'as well as', 'accompanied by')
 
 
 def write_captions(
