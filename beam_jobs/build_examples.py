@@ -22,9 +22,10 @@ it images are named by row number from 0). Boxes are found by file name.
 
 The records appear in OUTPUT_DIR/NAME/1.0.0 when they are complete, with
 manifest.json (counts), drops.jsonl (every item set aside, and why),
-categories.txt, and answers.txt (answers of the split `train`, the most
-frequent first). A job that ended early goes on where it was when the same
-command is given again.
+categories.txt, and answers.txt (answers of the split `train`, or of the first
+one, the most frequent first; all answers are normalised by the rules of VQA's
+evaluation). A job that ended early goes on where it was when the same command
+is given again.
 
 All other flags are Beam's. Two processes on this machine:
 
@@ -63,10 +64,11 @@ _MAX_DROP_FRACTION = flags.DEFINE_float(
   lower_bound=0.0,
   upper_bound=1.0,
 )
-_MIN_ANSWER_COUNT = flags.DEFINE_integer(
-  'min_answer_count',
+_MIN_ANSWER_OCCURRENCES = flags.DEFINE_integer(
+  'min_answer_occurrences',
   1,
-  'Leaves rarer answers out of answers.txt; 9 for the 3,129 of VQA v2.0.',
+  'Leaves answers of fewer questions out of answers.txt; the official list of '
+  'VQA v2.0 has those of 9.',
   lower_bound=1,
 )
 _OVERWRITE = flags.DEFINE_bool(
@@ -93,7 +95,7 @@ def main(beam_flags: list[str]) -> None:
       max_rois=_MAX_ROIS.value,
       max_pixels=int(_MAX_MEGAPIXELS.value * 1e6),
       max_drop_fraction=_MAX_DROP_FRACTION.value,
-      min_answer_count=_MIN_ANSWER_COUNT.value,
+      min_answer_occurrences=_MIN_ANSWER_OCCURRENCES.value,
       overwrite=_OVERWRITE.value,
       beam_flags=tuple(beam_flags),
     )

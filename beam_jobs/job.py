@@ -13,7 +13,7 @@ from absl import logging
 from apache_beam.options.pipeline_options import PipelineOptions
 
 from beam_jobs import output as outputs
-from beam_jobs import plans, publish, shards, sources
+from beam_jobs import plans, progress, publish, shards, sources
 
 # DirectRunner looks for Prism on the internet first, and where it finds it
 # runs on another runner than elsewhere.
@@ -36,7 +36,7 @@ class Request:
   max_rois: int = 100
   max_pixels: int = 64_000_000
   max_drop_fraction: float = 0.05
-  min_answer_count: int = 1
+  min_answer_occurrences: int = 1
   overwrite: bool = False
   beam_flags: tuple[str, ...] = ()
 
@@ -50,7 +50,7 @@ class Request:
       'max_rois': self.max_rois,
       'max_megapixels': self.max_pixels / 1e6,
       'max_drop_fraction': self.max_drop_fraction,
-      'min_answer_count': self.min_answer_count,
+      'min_answer_occurrences': self.min_answer_occurrences,
     }
     words = [f'--{key}={value}' for key, value in fields.items()]
     words += [f'--split={split}' for split in self.splits]
@@ -100,7 +100,7 @@ def run(request: Request) -> dict[str, Any]:
       categories=read[0].categories,
       command=request.command(),
       max_drop_fraction=request.max_drop_fraction,
-      min_answer_count=request.min_answer_count,
+      min_answer_occurrences=request.min_answer_occurrences,
     ),
     splits,
     output,
@@ -221,7 +221,8 @@ def _build(
     | 'Spread' >> beam.Reshuffle()
     | 'BuildShard' >> beam.ParDo(shards.BuildShard(output))
   )
-  pipeline.run().wait_until_finish()
+  with progress.shown([task.result_path for task in missing]):
+    pipeline.run().wait_until_finish()
 
 
 def _kept_files(

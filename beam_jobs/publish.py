@@ -12,6 +12,7 @@ from beam_jobs import output as outputs
 from beam_jobs import plans
 from vlbert_tf.data import example_schema
 from vlbert_tf.data.annotations import Drop
+from vlbert_tf.text import answers
 
 _COMMON_REASONS = 3
 
@@ -40,15 +41,14 @@ class Publication:
     categories: names of the categories of RoIs.
     command: that builds the folder.
     max_drop_fraction: of the captions or questions of a split.
-    min_answer_count: questions that an answer of answers.txt is the most
-      frequent of.
+    min_answer_occurrences: see `build_answer_vocabulary`.
   """
 
   settings: plans.Settings
   categories: tuple[str, ...]
   command: str
   max_drop_fraction: float
-  min_answer_count: int
+  min_answer_occurrences: int
 
 
 def publish(
@@ -89,10 +89,13 @@ def publish(
     os.path.join(folder, 'categories.txt'),
     ''.join(f'{name}\n' for name in publication.categories),
   )
-  if publication.settings.kind == example_schema.QUESTIONS:
-    outputs.write_file(
+  counts = _answer_counts(rows)
+  if counts:
+    answers.write_answer_vocabulary(
       os.path.join(folder, 'answers.txt'),
-      _answer_lines(rows, publication.min_answer_count),
+      answers.build_answer_vocabulary(
+        counts, publication.min_answer_occurrences
+      ),
     )
   _write_tfds_metadata(publication.settings, rows, folder)
   outputs.write_file(
@@ -202,16 +205,15 @@ def _drop_lines(drops: dict[str, list[Drop]]) -> str:
   )
 
 
-def _answer_lines(rows: dict[str, list[dict[str, Any]]], min_count: int) -> str:
-  """Answers of the training split, or of the first one; see `Publication`."""
+def _answer_counts(rows: dict[str, list[dict[str, Any]]]) -> dict[str, int]:
+  """Answers of the training split, or of the first one."""
   split = 'train' if 'train' in rows else next(iter(rows))
   counts = collections.Counter()
   for row in rows[split]:
     counts.update(row['answers'])
-  ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
-  return ''.join(
-    f'{answer}\n' for answer, count in ordered if answer and count >= min_count
-  )
+  # An answer of articles and marks alone is nothing when normalised.
+  counts.pop('', None)
+  return counts
 
 
 def _write_tfds_metadata(

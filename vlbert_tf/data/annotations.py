@@ -43,8 +43,9 @@ class Question:
     text: the question.
     question_type: such as 'how many'; '' where not known.
     answer_type: 'yes/no', 'number', 'other'; '' where not known.
-    answers: distinct human answers as found, with how often each was given;
-      the most frequent first, then by text. Empty where they are not public.
+    answers: distinct human answers, normalised as VQA's evaluation does, with
+      how often each was given; the most frequent first, then by text. Empty
+      where they are not public.
   """
 
   question_id: int

@@ -27,7 +27,8 @@ ANNOTATED = 'annotated'
 MANIFEST = 'manifest.json'
 DATASET_INFO = 'dataset_info.json'
 _VERSION_FOLDER = re.compile(r'\d+\.\d+\.\d+/?')
-_ANSWERS = ('answer/text', 'answer/count')
+# Ragged on disk as well: values of all questions, and how many each has.
+_ANSWERS = {'answer/text': tf.string, 'answer/count': tf.int64}
 _FLAT_VALUES = 'ragged_flat_values'
 _ROW_LENGTHS = 'ragged_row_lengths_0'
 
@@ -130,12 +131,12 @@ def parse_example(
   for key, (dtype, shape) in _layout(kind).items():
     if shape == ():
       spec[key] = tf.io.FixedLenFeature([], dtype)
-    elif not key.startswith(_ANSWERS):
+    elif not key.startswith('answer/'):
       spec[key] = tf.io.FixedLenSequenceFeature(
         shape[1:], dtype, allow_missing=True
       )
   if kind == QUESTIONS:
-    for key, dtype in zip(_ANSWERS, (tf.string, tf.int64), strict=True):
+    for key, dtype in _ANSWERS.items():
       spec[key] = tf.io.RaggedFeature(
         dtype,
         value_key=f'{key}/{_FLAT_VALUES}',
@@ -154,20 +155,21 @@ def features_dict(kind: str):
   import tensorflow_datasets as tfds
 
   features = tfds.features
+
+  def scalar(dtype):
+    return features.Text() if dtype == tf.string else dtype.as_numpy_dtype
+
   described = {}
   for key, (dtype, shape) in _layout(kind).items():
-    scalar = features.Text() if dtype == tf.string else dtype.as_numpy_dtype
     if shape == ():
-      described[key] = scalar
+      described[key] = scalar(dtype)
     elif len(shape) == 2:
-      described[key] = features.Tensor(shape=shape, dtype=scalar)
-    elif not key.startswith(_ANSWERS):
-      described[key] = features.Sequence(scalar)
+      described[key] = features.Tensor(shape=shape, dtype=scalar(dtype))
+    elif not key.startswith('answer/'):
+      described[key] = features.Sequence(scalar(dtype))
   if kind == QUESTIONS:
-    texts, counts = _ANSWERS
-    integer = tf.int64.as_numpy_dtype
-    described[texts] = features.Sequence(features.Sequence(features.Text()))
-    described[counts] = features.Sequence(features.Sequence(integer))
+    for key, dtype in _ANSWERS.items():
+      described[key] = features.Sequence(features.Sequence(scalar(dtype)))
   return features.FeaturesDict(described)
 
 
@@ -215,11 +217,7 @@ def open_split(folder: str, split: str) -> SplitInfo:
 
 
 def read_texts(split: SplitInfo) -> tuple[tf.Tensor, tf.Tensor]:
-  """All captions of a split, in record order.
-
-  Returns:
-    Image ids and captions, string `[N]` each.
-  """
+  """Image ids and captions of a split, in record order, string `[N]` each."""
   rows = []
   for path in split.text_paths:
     with tf.io.gfile.GFile(path, 'rb') as file:
@@ -231,7 +229,7 @@ def read_texts(split: SplitInfo) -> tuple[tf.Tensor, tf.Tensor]:
 def record_path(
   folder: str, name: str, split: str, number: int, shards: int
 ) -> str:
-  """Path of a shard of records, named as TFDS wants it."""
+  """Path of a shard, named as TFDS wants it."""
   shard = f'{name}-{split}.tfrecord-{number:05d}-of-{shards:05d}'
   return os.path.join(folder, shard)
 
@@ -264,7 +262,7 @@ def _layout(kind: str) -> dict[str, tuple[tf.DType, tuple[int | None, ...]]]:
     layout['question/id'] = (tf.int64, (None,))
     for key in ('question/text', 'question/type', 'question/answer_type'):
       layout[key] = (tf.string, (None,))
-    for key, dtype in zip(_ANSWERS, (tf.string, tf.int64), strict=True):
+    for key, dtype in _ANSWERS.items():
       layout[f'{key}/{_FLAT_VALUES}'] = (dtype, (None,))
       layout[f'{key}/{_ROW_LENGTHS}'] = (tf.int64, (None,))
     return layout

@@ -77,6 +77,15 @@ def test_answers_are_counted_and_the_most_frequent_comes_first(tmp_path):
   )
 
 
+def test_answers_that_the_metric_takes_as_one_are_counted_as_one(tmp_path):
+  (image,), _ = _read(
+    tmp_path,
+    [_question(420)],
+    [_annotation(420, 'Two', '2', 'two dogs', '2.', 'the two')],
+  )
+  assert image.questions[0].answers == (('2', 4), ('2 dogs', 1))
+
+
 def test_questions_of_a_test_split_have_no_answers(tmp_path):
   images, drops = _read(tmp_path, [_question(420), _question(430, 43)])
   assert [image.image_id for image in images] == ['42', '43']
@@ -88,19 +97,19 @@ def test_questions_of_a_test_split_have_no_answers(tmp_path):
 @pytest.mark.parametrize(
   ('question', 'annotation', 'reason'),
   [
-    (_question(1, text=' \n'), _annotation(1, 'a'), 'question_empty'),
-    (_question(1, text=None), _annotation(1, 'a'), 'question_empty'),
-    ({'question_id': 1}, _annotation(420, 'a'), 'question_malformed'),
-    (None, _annotation(420, 'a'), 'question_malformed'),
-    (_question(420), _annotation(420, 'a'), 'question_duplicate'),
-    (_question(1), _annotation(420, 'a'), 'question_without_annotation'),
+    (_question(1, text=' \n'), _annotation(1, 'red'), 'question_empty'),
+    (_question(1, text=None), _annotation(1, 'red'), 'question_empty'),
+    ({'question_id': 1}, _annotation(420, 'red'), 'question_malformed'),
+    (None, _annotation(420, 'red'), 'question_malformed'),
+    (_question(420), _annotation(420, 'red'), 'question_duplicate'),
+    (_question(1), _annotation(420, 'red'), 'question_without_annotation'),
     (_question(1), _annotation(1), 'too_few_answers'),
     (_question(1), _annotation(1, None, 3), 'too_few_answers'),
     (_question(1), _annotation(1, *'abcdefghijk'), 'too_many_answers'),
     (_question(1), _annotation(1, answers='yes'), 'too_few_answers'),
     (
       _question(1),
-      _annotation(1, 'a', image_id=43),
+      _annotation(1, 'red', image_id=43),
       'annotation_of_another_image',
     ),
   ],
@@ -118,7 +127,7 @@ def test_a_bad_question_is_set_aside(tmp_path, question, annotation, reason):
 
 def test_an_annotation_without_question_is_set_aside(tmp_path):
   images, drops = _read(
-    tmp_path, [_question(420)], [_annotation(7, 'a'), _annotation(420, 'a')]
+    tmp_path, [_question(420)], [_annotation(7, 'red'), _annotation(420, 'red')]
   )
   assert len(images) == 1
   assert [(drop.item, drop.reason) for drop in drops] == [
@@ -128,9 +137,11 @@ def test_an_annotation_without_question_is_set_aside(tmp_path):
 
 def test_the_first_of_two_annotations_counts(tmp_path):
   (image,), drops = _read(
-    tmp_path, [_question(420)], [_annotation(420, 'a'), _annotation(420, 'b')]
+    tmp_path,
+    [_question(420)],
+    [_annotation(420, 'red'), _annotation(420, 'blue')],
   )
-  assert image.questions[0].answers == (('a', 1),)
+  assert image.questions[0].answers == (('red', 1),)
   assert [drop.reason for drop in drops] == ['annotation_duplicate']
   assert drops[0].annotations == 0
 

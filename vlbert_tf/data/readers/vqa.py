@@ -10,6 +10,7 @@ from typing import Any
 from vlbert_tf.data.annotations import Drop, ImageAnnotations, Question
 from vlbert_tf.data.readers import files
 from vlbert_tf.data.readers.coco import Instances
+from vlbert_tf.text.answers import normalize_answer
 
 MIN_ANSWERS = 1
 MAX_ANSWERS = 10
@@ -147,10 +148,10 @@ def _question(
 
 
 def _counted(answers: Any) -> tuple[tuple[str, int], ...]:
-  """Distinct answers with counts, the most frequent first, then by text."""
+  """Distinct normalised answers with counts, as `Question` holds them."""
   rows = answers if isinstance(answers, list) else []
   texts = [
-    files.clean_text(row['answer'])
+    normalize_answer(files.clean_text(row['answer']))
     for row in rows
     if isinstance(row, dict) and isinstance(row.get('answer'), str)
   ]
