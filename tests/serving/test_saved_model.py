@@ -14,7 +14,7 @@ from vlbert_tf.tasks.vqa import VqaConfig, VqaTask
 
 WORDS = ['[PAD]', '[UNK]', '[CLS]', '[SEP]', '[MASK]', 'is', 'it', 'red', '?']
 QUESTION = 'Is it red?'
-BOX = [4.0, 3.0, 30.0, 25.0]
+BOX = [4.0, 3.0, 30.0, 22.0]
 
 
 @pytest.fixture(scope='module')

@@ -1,6 +1,7 @@
 """The visual network: shapes, the convolution, independence of examples."""
 
 import numpy as np
+import pytest
 import tensorflow as tf
 
 from tests.modeling import tiny_model
@@ -43,8 +44,12 @@ def test_the_map_has_the_stated_stride_and_a_roi_the_stated_size():
     network = resnet.RoiFeatures(architecture)
     image = tf.zeros([1, 64, 96, 3])
 
-    features = network.feature_map(image)
-    appearance = network(image, tf.constant([[[0.0, 0.0, 50.0, 40.0]] * 3]))
+    features = network.feature_map(image, tf.constant([[64.0, 96.0]]))
+    appearance = network(
+      image,
+      tf.constant([[64.0, 96.0]]),
+      tf.constant([[[0.0, 0.0, 50.0, 40.0]] * 3]),
+    )
 
     stride = architecture.feature_stride
     assert features.shape[1:3] == (64 // stride, 96 // stride)
@@ -59,12 +64,41 @@ def test_the_paper_network_is_resnet_101_with_stride_16():
   assert 3 * sum(config.RESNET_101.depths) + 1 == 100
 
 
-def test_one_example_does_not_see_its_neighbours():
+def _network():
+  """A network in which no residual branch is silent."""
   network = resnet.RoiFeatures(tiny_model.RESNET)
+  network(
+    tf.zeros([1, 8, 8, 3]), tf.constant([[8.0, 8.0]]), tf.zeros([1, 1, 4])
+  )
+  rng = np.random.default_rng(7)
+  for variable in network.weights:
+    if not variable.name.endswith('kernel:0'):
+      variable.assign(rng.uniform(0.3, 1.0, variable.shape))
+  return network
+
+
+def test_one_example_does_not_see_its_neighbours():
   images = tf.random.stateless_normal([2, 40, 56, 3], [3, 4])
   boxes = tf.constant([[[3.0, 4.0, 30.0, 30.0]]] * 2)
+  sizes = tf.constant([[40.0, 56.0]] * 2)
+  network = _network()
 
-  together = network(images, boxes)
-  alone = network(images[:1], boxes[:1])
+  together = network(images, sizes, boxes)
+  alone = network(images[:1], sizes[:1], boxes[:1])
 
   np.testing.assert_allclose(together[:1], alone, atol=1e-5)
+
+
+@pytest.mark.parametrize('size', [(40, 56), (33, 47), (17, 9)])
+def test_padding_an_image_changes_no_appearance(size):
+  image = tf.random.stateless_normal([1, *size, 3], [3, 4])
+  height, width = size
+  whole, corner = [0, 0, width, height], [width - 8, height - 9, width, height]
+  boxes = tf.constant([[whole, corner]], tf.float32)
+  padded = tf.pad(image, [[0, 0], [0, 71 - height], [0, 64 - width], [0, 0]])
+  network = _network()
+
+  alone = network(image, tf.constant([size], tf.float32), boxes)
+  in_a_batch = network(padded, tf.constant([size], tf.float32), boxes)
+
+  np.testing.assert_allclose(in_a_batch, alone, atol=1e-5)

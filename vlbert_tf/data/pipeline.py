@@ -41,8 +41,8 @@ class DataConfig(hyperparams.Config):
   global_batch_size: int = 32
   is_training: bool = True
   shuffle_buffer_size: int = 10_000
-  text_buckets: tuple[int, ...] = ()
-  roi_buckets: tuple[int, ...] = ()
+  text_buckets: list[int] = dataclasses.field(default_factory=list)
+  roi_buckets: list[int] = dataclasses.field(default_factory=list)
   swap_images: bool = False
   seed: int = 0
 

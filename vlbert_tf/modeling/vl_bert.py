@@ -87,5 +87,5 @@ class VlBert(tf_keras.layers.Layer):
     whole_image = tf.concat([zeros, tf.reverse(size, [-1])], axis=-1)
     boxes = tf.concat([whole_image[:, None], boxes], axis=1)
     hidden = tf.pad(masked, [[0, 0], [1, 0]])
-    appearance = self.roi_features(pixels, boxes)
+    appearance = self.roi_features(pixels, size, boxes)
     return self.visual_embedding(appearance, boxes, size, hidden)

@@ -107,10 +107,23 @@ class Bottleneck(tf_keras.layers.Layer):
       conv('project', outer, 1, stride, activation=False) if project else None
     )
 
-  def call(self, x):
-    """Maps `[B, h, w, c]` to `[B, h/stride, w/stride, width * expansion]`."""
+  def call(self, x, mask=None):
+    """Applies the block.
+
+    Args:
+      x: `[B, h, w, c]`.
+      mask: `[B, h/stride, w/stride, 1]`, 0 in cells of padding, or None.
+
+    Returns:
+      `[B, h/stride, w/stride, width * expansion]`.
+    """
     shortcut = x if self.project is None else self.project(x)
-    return tf.nn.relu(shortcut + self.expand(self.spatial(self.reduce(x))))
+    reduced = self.reduce(x)
+    if mask is not None:
+      # The next convolution looks at neighbours: beyond the image they must
+      # be zero, as they are beyond the map.
+      reduced = reduced * mask
+    return tf.nn.relu(shortcut + self.expand(self.spatial(reduced)))
 
 
 def _stage(architecture, index: int) -> list[Bottleneck]:
@@ -125,6 +138,23 @@ def _stage(architecture, index: int) -> list[Bottleneck]:
     )
     for block in range(architecture.depths[index])
   ]
+
+
+def _cell_mask(cells: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
+  """1 in the first rows and columns, `[B, 2]` of them, of a map like `x`."""
+  rows = tf.sequence_mask(cells[:, 0], tf.shape(x)[1], x.dtype)
+  columns = tf.sequence_mask(cells[:, 1], tf.shape(x)[2], x.dtype)
+  return (rows[:, :, None] * columns[:, None, :])[..., None]
+
+
+def _repeat_border(x: tf.Tensor, cells: tf.Tensor) -> tf.Tensor:
+  """Fills what lies beyond `cells` `[B, 2]` with the last cell before it."""
+  rows = tf.minimum(tf.range(tf.shape(x)[1])[None], cells[:, :1] - 1)
+  columns = tf.minimum(tf.range(tf.shape(x)[2])[None], cells[:, 1:] - 1)
+  x = tf.gather(x, rows, axis=1, batch_dims=1)
+  x = tf.transpose(x, [0, 2, 1, 3])
+  x = tf.gather(x, columns, axis=1, batch_dims=1)
+  return tf.transpose(x, [0, 2, 1, 3])
 
 
 class RoiFeatures(tf_keras.layers.Layer):
@@ -144,26 +174,45 @@ class RoiFeatures(tf_keras.layers.Layer):
       standardized=architecture.standardized,
       name='stem',
     )
-    self.body = [
-      block for stage in range(3) for block in _stage(architecture, stage)
-    ]
+    self.stages = [_stage(architecture, stage) for stage in range(3)]
     self.res5 = _stage(architecture, 3)
 
-  def feature_map(self, image: tf.Tensor) -> tf.Tensor:
-    """The C4 map of `[B, H, W, 3]` images with their means subtracted."""
+  def feature_map(self, image: tf.Tensor, image_size: tf.Tensor) -> tf.Tensor:
+    """The C4 map; an image's values do not depend on how far it is padded.
+
+    Args:
+      image: `[B, H, W, 3]`, means subtracted, zero in padding.
+      image_size: `[B, 2]`, height and width without padding.
+
+    Returns:
+      `[B, H/stride, W/stride, channels]`; cells of padding repeat the
+      nearest cell of the image, which is what RoIAlign reads at a border.
+    """
+    cells = tf.cast(tf.math.ceil(image_size), tf.int32)
+    cells = (cells + 1) // 2
     x = self.stem(image)
+    x = x * _cell_mask(cells, x)
     if self.architecture.stem_pool:
+      cells = (cells + 1) // 2
       padded = tf.pad(x, [[0, 0], [1, 1], [1, 1], [0, 0]])
       x = tf.nn.max_pool2d(padded, 3, 2, 'VALID')
-    for block in self.body:
-      x = block(x)
-    return x
+    for stage, blocks in enumerate(self.stages):
+      stride = self.architecture.strides[stage]
+      cells = (cells + stride - 1) // stride
+      mask = None
+      for block in blocks:
+        if mask is None:
+          # The first block strides.
+          mask = _cell_mask(cells, x[:, ::stride, ::stride])
+        x = block(x, mask)
+    return _repeat_border(x, cells)
 
-  def call(self, image, boxes):
+  def call(self, image, image_size, boxes):
     """Computes appearance vectors.
 
     Args:
-      image: `[B, H, W, 3]`, means subtracted.
+      image: `[B, H, W, 3]`, means subtracted, zero in padding.
+      image_size: `[B, 2]`, height and width without padding.
       boxes: float32 `[B, N, 4]`, pixels of `image`.
 
     Returns:
@@ -171,7 +220,7 @@ class RoiFeatures(tf_keras.layers.Layer):
     """
     image = tf.cast(image, self.compute_dtype)
     aligned = roi_align(
-      self.feature_map(image),
+      self.feature_map(image, image_size),
       boxes,
       output_size=self.architecture.roi_size,
       stride=self.architecture.feature_stride,

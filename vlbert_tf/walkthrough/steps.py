@@ -15,7 +15,7 @@ _SECONDS_BETWEEN_LOOKS = 0.2
 _LINES_OF_A_FAILURE = 15
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)
 class Step:
   """One program with its flags.
 
