@@ -11,8 +11,9 @@ from collections.abc import Callable
 from absl import app, flags, logging
 
 # TensorFlow's C++ log speaks of CPU instructions and missing GPUs on every
-# start; an error of ours should not have to be searched for among them.
-os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')
+# start, some of it as errors; real ones reach Python as exceptions, and should
+# not have to be searched for among them.
+os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')
 
 
 def run(main: Callable[[list[str]], None], usage: str) -> None:

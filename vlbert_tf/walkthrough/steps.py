@@ -3,6 +3,7 @@
 import dataclasses
 import os
 import pathlib
+import re
 import subprocess
 import sys
 import time
@@ -13,6 +14,8 @@ from absl import logging
 _SECONDS_BETWEEN_LINES = 15.0
 _SECONDS_BETWEEN_LOOKS = 0.2
 _LINES_OF_A_FAILURE = 15
+# A line of absl's logger: level and date, time, process, place, message.
+_LOGGED = re.compile(r'[IWE]\d{4} \S+ +\d+ \S+\] (.*)')
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -116,9 +119,9 @@ class Walk:
     return [line for line in text.splitlines() if line.strip()]
 
   def _last_line(self, step: Step) -> str:
-    lines = self._lines(step)
-    # Without the prefix of the logger.
-    return lines[-1].rpartition('] ')[2] if lines else 'starting'
+    logged = [_LOGGED.match(line) for line in self._lines(step)]
+    messages = [match.group(1) for match in logged if match]
+    return messages[-1] if messages else 'starting'
 
   def _failure(self, step: Step, code: int) -> str:
     lines = '\n'.join(self._lines(step)[-_LINES_OF_A_FAILURE:])
