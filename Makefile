@@ -1,7 +1,7 @@
 # Each target sets up what it needs; `make demo` and `make test` work on a
 # fresh machine. Another Python: make PYTHON=/path/to/python3.11 demo
 
-.PHONY: demo test test-slow bench bench-easy-vqa lint format install clean
+.PHONY: demo test test-slow bench bench-easy-vqa lint format lock install clean
 
 BIN := .venv/bin
 READY := .venv/.ready
@@ -28,11 +28,18 @@ format: $(READY)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+# Needs uv. pip has the last word: it refuses some packages that uv takes.
+lock:
+	uv pip compile --quiet --universal --python-version 3.11 --extra dev \
+	  --no-header --no-annotate pyproject.toml --output-file requirements.lock
+	uv venv --quiet --seed --clear --python 3.11 build/lock
+	build/lock/bin/pip install --quiet --disable-pip-version-check \
+	  --dry-run --no-deps --requirement requirements.lock
+
 install: $(READY)
 
 $(READY): requirements.lock pyproject.toml .ci/setup.sh
-	PYTHON=$(PYTHON) .ci/setup.sh
-	touch $@
+	PYTHON="$(PYTHON)" .ci/setup.sh
 
 clean:
 	rm -rf build .venv
