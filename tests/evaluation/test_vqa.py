@@ -6,6 +6,7 @@ import random
 import pytest
 
 from vlbert_tf.evaluation import vqa
+from vlbert_tf.text.answers import normalize_answer
 
 
 def _person_by_person(prediction, answers):
@@ -110,16 +111,80 @@ def test_results_for_other_questions_are_refused(
     vqa.evaluate_results(results, annotations)
 
 
-def test_files_of_another_form_are_refused(tmp_path, annotations):
+@pytest.mark.parametrize(
+  'content',
+  [
+    '[{"id": 1}]',
+    '[{"question_id": 1, "answer": 2}]',
+    '[{"question_id": "1", "answer": "2"}]',
+    '[[1, "yes"]]',
+    '{"1": "yes"}',
+  ],
+)
+def test_results_of_another_form_are_refused(tmp_path, annotations, content):
   broken = tmp_path / 'broken.json'
-  broken.write_text('[{"id": 1}]')
+  broken.write_text(content)
 
-  with pytest.raises(ValueError, match='list of {"question_id", "answer"}'):
+  with pytest.raises(ValueError, match='is a list of {"question_id": number'):
     vqa.evaluate_results(str(broken), annotations)
-  with pytest.raises(ValueError, match='an object with "annotations"'):
+
+
+@pytest.mark.parametrize(
+  ('content', 'message'),
+  [
+    ('[]', 'an object with a list "annotations"'),
+    ('{"annotations": []}', 'an object with a list "annotations"'),
+    ('{"annotations": [{"question_id": 1}]}', 'has question_id, answers'),
+    (
+      '{"annotations": [{"question_id": 1, "answers": []}]}',
+      'has question_id, answers',
+    ),
+    (
+      '{"annotations": [{"question_id": 1, "answers": [{"answer": "a"}]}, '
+      '{"question_id": 1, "answers": [{"answer": "a"}]}]}',
+      '2 rows of 1 questions',
+    ),
+    ('{"annotations": [', 'are JSON'),
+  ],
+)
+def test_annotations_of_another_form_are_refused(tmp_path, content, message):
+  broken = tmp_path / 'broken.json'
+  broken.write_text(content)
+
+  with pytest.raises(ValueError, match=message):
     vqa.evaluate_results(_results(tmp_path, [(1, 'a')]), str(broken))
+
+
+def test_a_missing_file_is_named(annotations):
   with pytest.raises(ValueError, match='There is no file /none'):
     vqa.evaluate_results('/none', annotations)
+
+
+def test_people_of_the_official_files_mostly_agree_with_the_most_frequent(
+  tmp_path, fixtures
+):
+  name = 'v2_mscoco_val2014_annotations.json'
+  annotations = fixtures / 'vqa' / name
+  rows = json.loads(annotations.read_text())['annotations']
+  answers = [
+    (row['question_id'], row['multiple_choice_answer']) for row in rows
+  ]
+
+  accuracy = vqa.evaluate_results(_results(tmp_path, answers), str(annotations))
+
+  expected = [
+    _person_by_person(
+      normalize_answer(row['multiple_choice_answer']),
+      [normalize_answer(answer['answer']) for answer in row['answers']],
+    )
+    for row in rows
+  ]
+  assert accuracy.questions == len(rows)
+  # Rounded to two places.
+  assert accuracy.overall == pytest.approx(
+    100 * sum(expected) / len(rows), abs=0.005
+  )
+  assert set(accuracy.by_answer_type) <= {'yes/no', 'number', 'other'}
 
 
 def test_the_blind_baseline_gives_the_most_frequent_answer_of_a_type(

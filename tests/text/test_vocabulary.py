@@ -11,7 +11,7 @@ SPECIAL = ['[PAD]', '[UNK]', '[CLS]', '[SEP]', '[MASK]']
 
 def _write(tmp_path, words):
   path = tmp_path / 'vocab.txt'
-  path.write_text('\n'.join(words) + '\n')
+  path.write_text(''.join(f'{word}\n' for word in words))
   return str(path)
 
 
@@ -27,6 +27,8 @@ def test_ids_are_line_numbers(tmp_path):
   [
     (SPECIAL[:3] + ['a'], r'must contain \[SEP\], \[MASK\]'),
     ([*SPECIAL, 'a', 'b', 'a'], r"with \['a'\] more than once"),
+    ([*SPECIAL, '', 'a', ''], r"with \[''\] more than once"),
+    ([], r'must contain \[PAD\], \[UNK\], \[CLS\], \[SEP\], \[MASK\]'),
   ],
 )
 def test_a_broken_vocabulary_is_refused(tmp_path, words, message):
@@ -52,8 +54,42 @@ def test_learned_pieces_cover_their_texts_and_unseen_words(tmp_path):
   assert unknown not in pieces.flat_values.numpy()
 
 
+# Punctuation as BERT parts it, scripts without spaces, letters with accents and
+# letters that only look so, white space and control characters of all kinds.
+UNEVEN = [
+  'a-b c_d $5 ^e `f` g’s “h” i…j',
+  '中文字 日本 éàø straße İstanbul ﬁne ½',
+  'k\u00a0l m\u2028n o\x85p q\x00r s\u200bt \ufffdu v\u00adw\tx\ny',
+]
+
+
+def test_every_learning_text_is_covered_and_the_file_reads_back(tmp_path):
+  words = vocabulary.learn_vocabulary(UNEVEN * 20, 400)
+
+  pieces = WordPieceTokenizer(words).tokenize(tf.constant(UNEVEN))
+  assert words.index('[UNK]') not in pieces.flat_values.numpy()
+  assert vocabulary.read_vocabulary(_write(tmp_path, words)) == words
+
+
+def test_texts_are_parted_and_cleaned_as_bert_does():
+  words = vocabulary.learn_vocabulary(
+    ['The CAFÉ-owner paid $20'] * 20 + ['cafe\u00a0owner'] * 20, 100
+  )
+
+  # Frequent words become pieces of their own.
+  assert {'cafe', 'owner', '-', '$', 'the'} <= set(words)
+  assert not [w for w in words if w.lower() != w and w not in SPECIAL]
+
+
+def test_windows_line_ends_are_read(tmp_path):
+  path = tmp_path / 'vocab.txt'
+  path.write_bytes('\r\n'.join([*SPECIAL, 'a', '']).encode())
+
+  assert vocabulary.read_vocabulary(str(path)) == [*SPECIAL, 'a']
+
+
 def test_nothing_is_learned_from_nothing():
-  with pytest.raises(ValueError, match='Received: 1 texts, size 50'):
+  with pytest.raises(ValueError, match='Received: 0 texts with words, size 50'):
     vocabulary.learn_vocabulary([' '], 50)
 
 

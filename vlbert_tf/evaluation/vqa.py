@@ -35,11 +35,14 @@ def question_accuracy(prediction: str, answers: Sequence[str]) -> float:
   """Accuracy of one answer (VL-BERT §4.2.2).
 
   Each person in turn is left out; the answer counts min(1, matches / 3)
-  among the others; the mean of these is the accuracy.
+  among the others; the mean of these is the accuracy. All answers are
+  normalised first. (The program that the benchmark's authors published leaves
+  out this step where the ten people typed the very same; the two differ only
+  where a model then answers the same in another spelling.)
 
   Args:
     prediction: the answer to judge.
-    answers: of ten people.
+    answers: of ten people; at least one.
 
   Returns:
     In [0, 1].
@@ -67,7 +70,7 @@ def evaluate_results(results: str, annotations: str) -> VqaAccuracy:
       two differ.
   """
   predictions = read_results(results)
-  rows = _read(annotations, 'annotations')
+  rows = _read_annotations(annotations, 'answers')
   known = {row['question_id'] for row in rows}
   unanswered = known - predictions.keys()
   unknown = predictions.keys() - known
@@ -81,7 +84,7 @@ def evaluate_results(results: str, annotations: str) -> VqaAccuracy:
   by_answer, by_question = defaultdict(list), defaultdict(list)
   everything = []
   for row in rows:
-    answers = [answer['answer'] for answer in row['answers']]
+    answers = [given['answer'] for given in row['answers']]
     accuracy = question_accuracy(predictions[row['question_id']], answers)
     everything.append(accuracy)
     by_answer[row.get('answer_type', '')].append(accuracy)
@@ -123,13 +126,17 @@ def read_results(path: str) -> dict[int, str]:
     ValueError: it is missing, of another form, or answers a question twice.
   """
   rows = _load(path)
-  try:
-    answers = {row['question_id']: row['answer'] for row in rows}
-  except (TypeError, KeyError) as error:
-    raise ValueError(
-      'A result file is a list of {"question_id", "answer"}. '
-      f'Received: {path}, with {error!r}.'
-    ) from error
+  for row in rows if isinstance(rows, list) else [rows]:
+    if (
+      not isinstance(row, dict)
+      or not isinstance(row.get('question_id'), int)
+      or not isinstance(row.get('answer'), str)
+    ):
+      raise ValueError(
+        'A result file is a list of {"question_id": number, "answer": text}. '
+        f'Received: {path}, with {str(row)[:80]}.'
+      )
+  answers = {row['question_id']: row['answer'] for row in rows}
   if len(answers) != len(rows):
     raise ValueError(
       'A result file answers each question once. '
@@ -150,9 +157,13 @@ def most_frequent_answers(
   Returns:
     Question ids with answers. A type that was not seen in training gets the
     most frequent answer of all.
+
+  Raises:
+    ValueError: a file is missing or of another form.
   """
   by_type, overall = defaultdict(Counter), Counter()
-  for row in _read(train_annotations, 'annotations'):
+  fields = ('question_type', 'multiple_choice_answer')
+  for row in _read_annotations(train_annotations, *fields):
     answer = row['multiple_choice_answer']
     by_type[row['question_type']][answer] += 1
     overall[answer] += 1
@@ -162,17 +173,32 @@ def most_frequent_answers(
 
   return [
     (row['question_id'], best(by_type.get(row['question_type']) or overall))
-    for row in _read(test_annotations, 'annotations')
+    for row in _read_annotations(test_annotations, 'question_type')
   ]
 
 
-def _read(path: str, field: str) -> list[dict]:
+def _read_annotations(path: str, *fields: str) -> list[dict]:
+  """Rows of official annotations, each with these fields, each id once."""
   content = _load(path)
-  if not isinstance(content, dict) or field not in content:
+  rows = content.get('annotations') if isinstance(content, dict) else None
+  if not isinstance(rows, list) or not rows:
     raise ValueError(
-      f'An official VQA file is an object with "{field}". Received: {path}.'
+      'An official VQA file is an object with a list "annotations". '
+      f'Received: {path}.'
     )
-  return content[field]
+  for row in rows:
+    if not all(row.get(field) for field in ('question_id', *fields)):
+      raise ValueError(
+        f'An annotation has question_id, {", ".join(fields)}. '
+        f'Received: {path}, with {str(row)[:80]}.'
+      )
+  ids = {row['question_id'] for row in rows}
+  if len(ids) != len(rows):
+    raise ValueError(
+      'Annotations hold each question once. '
+      f'Received: {path}, {len(rows)} rows of {len(ids)} questions.'
+    )
+  return rows
 
 
 def _load(path: str):

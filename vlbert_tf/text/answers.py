@@ -13,22 +13,28 @@ _NUMBER_WORDS = {
     'zero one two three four five six seven eight nine ten'.split()
   )
 } | {'none': '0'}
-# People type contractions without their apostrophe. Forms that are words
-# themselves (well, were, hell, …) are not among them.
-_CONTRACTIONS = {
-  word.replace("'", ''): word
-  for word in (
-    "ain't aren't can't couldn't didn't doesn't don't hadn't hasn't haven't "
-    "he'd he's how'd how'll how's i'd've i'm i've isn't it'd it'll let's "
-    "ma'am mightn't might've mustn't must've needn't not've o'clock oughtn't "
-    "shan't she'd've should've shouldn't somebody'd somebody'll somebody's "
-    "someone'd someone'll someone's something'd something'll that'd that's "
-    "there'd there're there's they'd they'll they're they've 'twas wasn't "
-    "we've weren't what'll what're what's what've when's where'd where's "
-    "where've who'd who'll who's who've why'll why're why's won't would've "
-    "wouldn't y'all you'd you'll you're you've"
-  ).split()
-}
+# Contractions that the evaluation knows, in full.
+_CONTRACTIONS = (
+  "ain't aren't can't could've couldn't couldn't've didn't doesn't don't "
+  "hadn't hadn't've hasn't haven't he'd he'd've he's how'd how'll how's isn't "
+  "it'd it'd've it'll ma'am might've mightn't mightn't've must've mustn't "
+  "needn't not've o'clock oughtn't 'ow's'at shan't she'd've should've "
+  "shouldn't shouldn't've somebody'd've somebody'll somebody's someone'd "
+  "someone'd've someone'll someone's something'd something'd've something'll "
+  "that's there'd there'd've there're there's they'd they'd've they'll "
+  "they're they've 'twas wasn't we'd've we've weren't what'll what're what's "
+  "what've when's where'd where's where've who'd who'd've who'll who's who've "
+  "why'll why're why's won't would've wouldn't wouldn't've y'all y'all'd've "
+  "y'all'll you'd you'd've you'll you're you've"
+).split()
+# People type them with one apostrophe less. The evaluation also has one word
+# the other way round, and everybody's numbers are made with it.
+_APOSTROPHES = {
+  word[:i] + word[i + 1 :]: word
+  for word in _CONTRACTIONS
+  for i, letter in enumerate(word)
+  if letter == "'"
+} | {"somebody'd": 'somebodyd'}
 _PUNCTUATION = ';/[]"{}()=+\\_-><@`,?!'
 _PERIOD = re.compile(r'\.(?!\d)')
 _COMMA_IN_NUMBER = re.compile(r'\d,\d')
@@ -46,13 +52,13 @@ def normalize_answer(text: str) -> str:
   Returns:
     The form in which answers are compared.
   """
-  text = ' '.join(text.replace('\n', ' ').replace('\t', ' ').split())
+  text = text.replace('\n', ' ').replace('\t', ' ').strip()
   text = _without_punctuation(text)
   words = []
   for word in text.lower().split():
     word = _NUMBER_WORDS.get(word, word)
     if word not in _ARTICLES:
-      words.append(_CONTRACTIONS.get(word, word))
+      words.append(_APOSTROPHES.get(word, word))
   return ' '.join(words)
 
 

@@ -1,10 +1,10 @@
 """Vocabularies of word pieces: read, checked, and learned from one's texts."""
 
-import unicodedata
 from collections import Counter
 from collections.abc import Iterable
 
 import tensorflow as tf
+import tensorflow_text as tf_text
 
 from vlbert_tf.text.tokenizer import CLS, MASK, PAD, SEP, UNKNOWN
 
@@ -31,7 +31,8 @@ def read_vocabulary(path: str) -> list[str]:
       'Pass the vocab.txt that came with the checkpoint.'
     )
   with tf.io.gfile.GFile(path) as file:
-    words = file.read().splitlines()
+    # Nothing but \n ends a line: word pieces may hold Unicode's separators.
+    words = file.read().replace('\r\n', '\n').removesuffix('\n').split('\n')
   missing = [word for word in SPECIAL_WORDS if word not in words]
   if missing:
     raise ValueError(
@@ -61,24 +62,23 @@ def learn_vocabulary(texts: Iterable[str], size: int) -> list[str]:
   Raises:
     ValueError: there is no text, or the size leaves no room.
   """
+  # Here, for it takes seconds, and only this function needs it.
   from keras_nlp import tokenizers
 
-  cleaned = [_cleaned(text) for text in texts]
-  if not any(cleaned) or size <= len(SPECIAL_WORDS):
+  texts = [text for text in texts if text.strip()]
+  if not texts or size <= len(SPECIAL_WORDS):
     raise ValueError(
       'A vocabulary is learned from at least one text and has room for more '
       f'than the {len(SPECIAL_WORDS)} special words. '
-      f'Received: {len(cleaned)} texts, size {size}.'
+      f'Received: {len(texts)} texts with words, size {size}.'
     )
+  # The first step of the tokenizer that will use the pieces. keras_nlp's own
+  # lower-casing rewrites more (ß, …), and it would keep words with a
+  # non-breaking space in them.
+  normalizer = tf_text.FastBertNormalizer(lower_case_nfd_strip_accents=True)
   return tokenizers.compute_word_piece_vocabulary(
-    tf.data.Dataset.from_tensor_slices(cleaned),
+    tf.data.Dataset.from_tensor_slices(normalizer.normalize(texts)),
     vocabulary_size=size,
-    lowercase=True,
+    lowercase=False,
     reserved_tokens=list(SPECIAL_WORDS),
   )
-
-
-def _cleaned(text: str) -> str:
-  """Without accents, which BERT's uncased tokenizer strips as well."""
-  decomposed = unicodedata.normalize('NFD', text.strip().lower())
-  return ''.join(c for c in decomposed if unicodedata.category(c) != 'Mn')
