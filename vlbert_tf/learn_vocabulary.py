@@ -8,8 +8,6 @@ An input is a table whose first column is a sentence (`.tsv`), a VQA questions
 file (`.json`), or plain text with a sentence a line.
 """
 
-import json
-
 from absl import flags, logging
 
 from vlbert_tf import program
@@ -26,10 +24,9 @@ def main(argv: list[str]) -> None:
   # TensorFlow takes seconds to import, and --help should not pay for it.
   from vlbert_tf.text import vocabulary
 
-  texts = [text for path in _INPUT.value for text in _read_texts(path)]
+  texts = [text for path in _INPUT.value for text in read_texts(path)]
   words = vocabulary.learn_vocabulary(texts, _SIZE.value)
-  with open(_OUTPUT.value, 'w', encoding='utf-8') as file:
-    file.write(''.join(f'{word}\n' for word in words))
+  vocabulary.write_vocabulary(_OUTPUT.value, words)
   logging.info(
     '%d word pieces of %d texts written to %s.',
     len(words),
@@ -38,11 +35,25 @@ def main(argv: list[str]) -> None:
   )
 
 
-def _read_texts(path: str) -> list[str]:
-  with open(path, encoding='utf-8') as file:
-    if path.endswith('.json'):
-      return [row['question'] for row in json.load(file)['questions']]
-    lines = file.read().splitlines()
+def read_texts(path: str) -> list[str]:
+  """The sentences of a file.
+
+  Args:
+    path: a table with a sentence in its first column (`.tsv`), VQA questions
+      (`.json`), or plain text with a sentence a line.
+
+  Returns:
+    Sentences, as they stand there.
+
+  Raises:
+    ValueError: the file is missing or of another form.
+  """
+  from vlbert_tf.data.readers import files
+
+  if path.endswith('.json'):
+    rows = files.read_json(path, 'questions')['questions']
+    return [files.clean_text(row.get('question')) for row in rows]
+  lines = files.read_text(path).split('\n')
   if path.endswith('.tsv'):
     return [line.partition('\t')[0] for line in lines]
   return lines

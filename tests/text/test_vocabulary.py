@@ -1,8 +1,13 @@
 """Vocabularies: read, checked, learned."""
 
+import json
+
 import pytest
 import tensorflow as tf
+from absl import flags
+from absl.testing import flagsaver
 
+from vlbert_tf import learn_vocabulary
 from vlbert_tf.text import vocabulary
 from vlbert_tf.text.tokenizer import WordPieceTokenizer
 
@@ -68,7 +73,9 @@ def test_every_learning_text_is_covered_and_the_file_reads_back(tmp_path):
 
   pieces = WordPieceTokenizer(words).tokenize(tf.constant(UNEVEN))
   assert words.index('[UNK]') not in pieces.flat_values.numpy()
-  assert vocabulary.read_vocabulary(_write(tmp_path, words)) == words
+  path = str(tmp_path / 'new' / 'vocab.txt')
+  vocabulary.write_vocabulary(path, words)
+  assert vocabulary.read_vocabulary(path) == words
 
 
 def test_texts_are_parted_and_cleaned_as_bert_does():
@@ -91,6 +98,52 @@ def test_windows_line_ends_are_read(tmp_path):
 def test_nothing_is_learned_from_nothing():
   with pytest.raises(ValueError, match='Received: 0 texts with words, size 50'):
     vocabulary.learn_vocabulary([' '], 50)
+
+
+@pytest.mark.parametrize(
+  ('name', 'content', 'texts'),
+  [
+    ('a.txt', 'one cat\ntwo', ['one cat', 'two']),
+    ('a.tsv', 'a cat\thttp://x/1.jpg\na dog\t2.jpg', ['a cat', 'a dog']),
+    ('a.json', '{"questions": [{"question": "Why?"}, {}]}', ['Why?', '']),
+  ],
+)
+def test_sentences_are_read_from_files_of_three_kinds(
+  tmp_path, name, content, texts
+):
+  path = tmp_path / name
+  path.write_text(content)
+
+  assert learn_vocabulary.read_texts(str(path)) == texts
+
+
+def _run_program(**values):
+  flags.FLAGS(['vlbert-learn-vocabulary'])
+  with flagsaver.flagsaver(**values):
+    learn_vocabulary.main([])
+
+
+def test_the_program_learns_from_captions_and_questions(tmp_path):
+  captions, questions = tmp_path / 'train.tsv', tmp_path / 'questions.json'
+  captions.write_text('a red ball on sand\thttp://x/1.jpg\n' * 9)
+  rows = [{'question': 'what color is it?'}] * 9
+  questions.write_text(json.dumps({'questions': rows}))
+  output = str(tmp_path / 'vocab.txt')
+
+  _run_program(input=[str(captions), str(questions)], output=output, size=60)
+
+  words = vocabulary.read_vocabulary(output)
+  assert {'red', 'ball', 'color', '?'} <= set(words)
+  assert 'http' not in words
+
+
+def test_the_program_names_the_missing_file_and_writes_nothing(tmp_path):
+  output = tmp_path / 'vocab.txt'
+
+  with pytest.raises(ValueError, match='/none.tsv'):
+    _run_program(input=['/none.tsv'], output=str(output))
+
+  assert not output.exists()
 
 
 def test_berts_own_vocabulary_is_read(fixtures):

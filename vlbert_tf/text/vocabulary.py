@@ -1,7 +1,8 @@
 """Vocabularies of word pieces: read, checked, and learned from one's texts."""
 
+import os
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import tensorflow as tf
 import tensorflow_text as tf_text
@@ -47,6 +48,18 @@ def read_vocabulary(path: str) -> list[str]:
       f'Received: {path}, with {twice[:3]} more than once.'
     )
   return words
+
+
+def write_vocabulary(path: str, words: Sequence[str]) -> None:
+  """Writes a vocabulary file, one word piece a line.
+
+  Args:
+    path: of the file; its folder is made where there is none.
+    words: word pieces by id.
+  """
+  tf.io.gfile.makedirs(os.path.dirname(path) or '.')
+  with tf.io.gfile.GFile(path, 'w') as file:
+    file.write(''.join(f'{word}\n' for word in words))
 
 
 def learn_vocabulary(texts: Iterable[str], size: int) -> list[str]:
