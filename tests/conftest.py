@@ -23,4 +23,6 @@ def fixtures() -> pathlib.Path:
   folder = os.environ.get('VLBERT_FIXTURES')
   if not folder:
     pytest.skip('VLBERT_FIXTURES names no folder with official data')
+  if not os.path.isdir(folder):
+    pytest.fail(f'VLBERT_FIXTURES must name a folder. Received: {folder!r}.')
   return pathlib.Path(folder)
