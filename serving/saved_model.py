@@ -5,7 +5,7 @@ import tf_keras
 
 from serving import signatures
 from vlbert_tf import elements
-from vlbert_tf.data import pipeline
+from vlbert_tf.data import batching
 from vlbert_tf.tasks.vqa import VqaTask
 from vlbert_tf.text.sequence import question_sequence
 from vlbert_tf.vision import image as images
@@ -52,7 +52,7 @@ class VqaModule(tf.Module):
       'attention': attention[:, :given],
     }
 
-  def _text(self, question: tf.Tensor) -> pipeline.Tensors:
+  def _text(self, question: tf.Tensor) -> batching.Tensors:
     tokenizer = self._task.tokenizer
     buckets = self._shape.text_buckets
     words = tokenizer.tokenize(question)
@@ -70,13 +70,13 @@ class VqaModule(tf.Module):
     sequence, position = question_sequence(words, tokenizer, buckets[-1])
     real = tf.cast(tf.ones_like(sequence.word_ids), tf.bool)
     return {
-      elements.WORD_IDS: pipeline.pad_text(sequence.word_ids, buckets),
-      elements.WORD_MASK: pipeline.pad_text(real, buckets),
-      elements.SEGMENT_IDS: pipeline.pad_text(sequence.segment_ids, buckets),
+      elements.WORD_IDS: batching.pad_text(sequence.word_ids, buckets),
+      elements.WORD_MASK: batching.pad_text(real, buckets),
+      elements.SEGMENT_IDS: batching.pad_text(sequence.segment_ids, buckets),
       elements.ANSWER_POSITION: position,
     }
 
-  def _visual(self, image: tf.Tensor, boxes: tf.Tensor) -> pipeline.Tensors:
+  def _visual(self, image: tf.Tensor, boxes: tf.Tensor) -> batching.Tensors:
     side = self._shape.long_side
     real = _real_boxes(boxes)
 
@@ -105,7 +105,7 @@ class VqaModule(tf.Module):
     tf.debugging.assert_equal(
       tf.reduce_any(outside), False, 'A box must overlap its image.'
     )
-    return pipeline.pad_visual(
+    return batching.pad_visual(
       {
         elements.IMAGE: _crop_to_largest(pixels, size),
         elements.IMAGE_SIZE: size,

@@ -6,7 +6,8 @@ from here, so that a misspelt key fails at import and not after an epoch.
 Letters: B batch, T text elements with their [CLS], [SEP] and [MASK], R RoIs
 (the whole image not counted), S = T + R + 1 with [END], D hidden size,
 M masked words, K answer classes. The sequence that the encoder reads is
-`text [T] | RoIs [R] | [END]`, each part padded on its right.
+`text [T] | RoIs [R] | [END]`, each part padded on its right. Where G texts
+share each image, what belongs to images and RoIs has B / G rows.
 """
 
 # Inputs of every task.

@@ -6,22 +6,23 @@ import tensorflow as tf
 
 from tests.data import record_folder
 from vlbert_tf import elements
-from vlbert_tf.data import example_schema, pipeline
+from vlbert_tf.data import batching, example_schema, pipeline
 
-SHAPE = pipeline.BatchShape(
+SHAPE = batching.BatchShape(
   text_buckets=(4, 7, 11), roi_buckets=(2, 3), short_side=24, long_side=32
 )
 
 SOURCE = pipeline.ExampleSource(
-  flatten=lambda record: tf.data.Dataset.from_tensor_slices(
-    record['caption/text']
-  ).map(lambda caption: {**record, 'caption': caption}),
-  prepare=lambda example, epoch: {
-    'caption': example['caption'],
-    'epoch': epoch,
-    **pipeline.decode_visual(example, SHAPE),
+  prepare=lambda record, epoch: {
+    'caption': tf.gather(record['caption/text'], record[pipeline.ROWS]),
+    'epoch': tf.repeat(epoch, tf.size(record[pipeline.ROWS])),
+    **batching.decode_visual(record, SHAPE),
   },
-  finish=lambda batch: pipeline.pad_visual(batch, SHAPE),
+  finish=lambda batch: {
+    **batching.pad_visual(batch, SHAPE),
+    'caption': batching.merge_texts(batch['caption']),
+    'epoch': batching.merge_texts(batch['epoch']),
+  },
 )
 
 
@@ -72,6 +73,45 @@ def test_a_resumed_run_sees_what_the_uninterrupted_one_would(split, step):
   resumed = _captions(_batches(split, start_step=step), 10 - step)
 
   assert resumed == uninterrupted[4 * step :]
+
+
+def test_texts_that_share_an_image_come_with_it_once_an_epoch(split):
+  dataset = _batches(split, texts_per_image=2)
+
+  batches = list(dataset.take(5))  # ten pairs: two epochs of five images
+
+  seen = []
+  for batch in batches:
+    assert batch[elements.IMAGE].shape[0] == 2
+    assert batch[elements.EXAMPLE_WEIGHT].shape == (4,)
+    captions = [c.decode().split() for c in batch['caption'].numpy()]
+    for pair in (captions[:2], captions[2:]):
+      assert {letter for letter, _ in pair} == {'a', 'b'}
+      assert pair[0][1] == pair[1][1]
+      seen.append(pair[0][1])
+  assert sorted(seen[:5]) == sorted(seen[5:]) == list('01234')
+
+
+def test_more_texts_than_an_image_has_repeat_only_when_all_were_used(split):
+  (batch,) = _batches(split, texts_per_image=4).take(1)
+
+  captions = batch['caption'].numpy().tolist()
+  assert len(set(captions[:2])) == 2
+  assert captions[:2] == captions[2:]
+
+
+@pytest.mark.parametrize('step', [1, 3, 4])
+def test_shared_images_are_resumed_as_well(split, step):
+  uninterrupted = _captions(_batches(split, texts_per_image=2), 7)
+
+  dataset = _batches(split, texts_per_image=2, start_step=step)
+
+  assert _captions(dataset, 7 - step) == uninterrupted[4 * step :]
+
+
+def test_texts_that_do_not_divide_a_batch_are_refused(split):
+  with pytest.raises(ValueError, match='Received: 3 for a batch of 4'):
+    _batches(split, texts_per_image=3)
 
 
 def test_an_evaluation_sees_each_caption_once_and_fills_with_weight_zero(split):
@@ -148,7 +188,7 @@ def test_images_are_scaled_and_padded_to_a_canvas_and_rois_to_a_bucket(split):
 def test_a_batch_takes_the_smallest_bucket_that_holds_it(lengths, expected):
   texts = tf.ragged.constant([[9] * n for n in lengths], dtype=tf.int32)
 
-  padded = pipeline.pad_text(texts, SHAPE.text_buckets).numpy()
+  padded = batching.pad_text(texts, SHAPE.text_buckets).numpy()
 
   assert padded.shape == (len(lengths), expected)
   for row, length in zip(padded, lengths, strict=True):
@@ -161,4 +201,4 @@ def test_a_text_beyond_the_last_bucket_is_refused():
   with pytest.raises(
     tf.errors.InvalidArgumentError, match='at most 11 text elements'
   ):
-    pipeline.pad_text(texts, SHAPE.text_buckets)
+    batching.pad_text(texts, SHAPE.text_buckets)

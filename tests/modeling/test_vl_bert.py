@@ -54,6 +54,22 @@ def test_padding_changes_no_real_element(model):
   np.testing.assert_allclose(after.rois[0, :2], states.rois[0, :2], atol=1e-5)
 
 
+def test_texts_may_share_an_image(model):
+  images = tiny_model.inputs()
+  texts = tiny_model.inputs(batch=4, seed=1)
+  names = (elements.WORD_IDS, elements.WORD_MASK, elements.SEGMENT_IDS)
+  shared = {**images, **{name: texts[name] for name in names}}
+  apart = {
+    name: value if name in names else tf.repeat(value, 2, axis=0)
+    for name, value in shared.items()
+  }
+
+  states, expected = model(shared), model(apart)
+
+  np.testing.assert_allclose(states.text, expected.text, atol=1e-5)
+  np.testing.assert_allclose(states.rois, expected.rois, atol=1e-5)
+
+
 def test_pixels_of_a_masked_roi_change_no_output(model):
   inputs = tiny_model.inputs()
   # RoI 0 is masked; RoI 1 overlaps it.

@@ -13,9 +13,15 @@ from official.modeling import hyperparams
 
 from vlbert_tf import elements
 from vlbert_tf.data import example_schema
-from vlbert_tf.vision import image as images
+from vlbert_tf.data.batching import Tensors, merge_texts
 
-Tensors = dict[str, tf.Tensor]
+ROWS = 'rows'  # int64 [G], annotations of a record that make an example
+
+# The feature that has one value for each annotation.
+_ANNOTATION = {
+  example_schema.CAPTIONS: 'caption/text',
+  example_schema.QUESTIONS: 'question/id',
+}
 
 
 @dataclasses.dataclass
@@ -31,6 +37,9 @@ class DataConfig(hyperparams.Config):
     text_buckets: lengths that texts are padded to, in elements; a batch takes
       the smallest that holds it. The last is `model.max_text_length`.
     roi_buckets: the same for RoIs; the last is `model.max_rois`.
+    texts_per_image: how many questions about an image share one pass over its
+      pixels, in training. Above 1 each image comes once an epoch, with so many
+      of its questions, drawn anew.
     swap_images: whether each image is shown with the texts of another one,
       to see what a model answers that looks at the wrong picture.
     seed: of the order and of all random numbers.
@@ -43,18 +52,9 @@ class DataConfig(hyperparams.Config):
   shuffle_buffer_size: int = 10_000
   text_buckets: list[int] = dataclasses.field(default_factory=list)
   roi_buckets: list[int] = dataclasses.field(default_factory=list)
+  texts_per_image: int = 1
   swap_images: bool = False
   seed: int = 0
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class BatchShape:
-  """Static shapes that batches are padded to."""
-
-  text_buckets: tuple[int, ...]
-  roi_buckets: tuple[int, ...]
-  short_side: int
-  long_side: int
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -62,15 +62,12 @@ class ExampleSource:
   """How a task turns records into batches.
 
   Attributes:
-    flatten: maps a parsed record to a dataset of its annotations; each
-      element is a dict that holds at least `elements.EXAMPLE_ID`, and the
-      record's image and RoIs.
-    prepare: maps one element and its epoch to the tensors that the task
-      needs before batching.
+    prepare: maps a record and its epoch to what the task needs before
+      batching. The record holds under `ROWS` which of its annotations are
+      wanted; what belongs to them has their number G as its first dimension.
     finish: maps a batch, padded to its own longest members, to model inputs.
   """
 
-  flatten: Callable[[Tensors], tf.data.Dataset]
   prepare: Callable[[Tensors, tf.Tensor], Tensors]
   finish: Callable[[Tensors], Tensors]
 
@@ -94,37 +91,58 @@ def build_dataset(
   Returns:
     Batches by the names of `elements`, without end when training. The last
     batch of an evaluation is filled up with rows of weight 0.
+
+  Raises:
+    ValueError: the texts of an image do not divide a replica's batch.
   """
   context = context or tf.distribute.InputContext()
+  batch_size = context.get_per_replica_batch_size(config.global_batch_size)
   if config.is_training:
-    dataset = _endless(config, split, source.flatten, start_step)
+    dataset = _endless(config, split, start_step)
   else:
-    dataset = _once(config, split, source.flatten)
+    dataset = _once(config, split)
   dataset = dataset.shard(
     context.num_input_pipelines, context.input_pipeline_id
   )
   dataset = dataset.map(
-    lambda example, epoch, weight: {
-      **source.prepare(example, epoch),
-      elements.EXAMPLE_WEIGHT: weight,
+    lambda record, epoch, weight: {
+      **source.prepare(record, epoch),
+      elements.EXAMPLE_WEIGHT: tf.repeat(weight, tf.size(record[ROWS])),
     },
     num_parallel_calls=tf.data.AUTOTUNE,
   )
-  batch_size = context.get_per_replica_batch_size(config.global_batch_size)
-  dataset = dataset.padded_batch(batch_size, drop_remainder=True)
-  dataset = dataset.map(source.finish, num_parallel_calls=tf.data.AUTOTUNE)
+  texts = _texts_per_image(config, batch_size)
+  dataset = dataset.padded_batch(batch_size // texts, drop_remainder=True)
+  dataset = dataset.map(
+    lambda batch: source.finish(
+      {
+        **batch,
+        elements.EXAMPLE_WEIGHT: merge_texts(batch[elements.EXAMPLE_WEIGHT]),
+      }
+    ),
+    num_parallel_calls=tf.data.AUTOTUNE,
+  )
   return dataset.prefetch(tf.data.AUTOTUNE)
 
 
+def _texts_per_image(config: DataConfig, batch_size: int) -> int:
+  texts = config.texts_per_image if config.is_training else 1
+  if texts < 1 or batch_size % texts:
+    raise ValueError(
+      'texts_per_image must divide the batch of a replica. '
+      f'Received: {texts} for a batch of {batch_size}.'
+    )
+  return texts
+
+
 def _endless(
-  config: DataConfig,
-  split: example_schema.SplitInfo,
-  flatten: Callable[[Tensors], tf.data.Dataset],
-  start_step: int,
+  config: DataConfig, split: example_schema.SplitInfo, start_step: int
 ) -> tf.data.Dataset:
-  """`(example, epoch, weight)` from a step on, epoch after epoch."""
-  start = start_step * config.global_batch_size
-  first_epoch, consumed = divmod(start, split.annotations)
+  """`(record, epoch, weight)` from a step on, epoch after epoch."""
+  texts = config.texts_per_image
+  in_an_epoch = split.annotations if texts == 1 else split.images
+  start = start_step * (config.global_batch_size // texts)
+  first_epoch, consumed = divmod(start, in_an_epoch)
 
   def epoch_of(number):
     # Each epoch has an order of its own: no reshuffling within one.
@@ -132,11 +150,11 @@ def _endless(
     files = tf.data.Dataset.from_tensor_slices(list(split.paths)).shuffle(
       len(split.paths), seed=seed, reshuffle_each_iteration=False
     )
-    examples = _annotations(files, split, flatten, config.swap_images)
+    examples = _examples(files, split, config, seed)
     shuffled = examples.shuffle(
       config.shuffle_buffer_size, seed=seed, reshuffle_each_iteration=False
     )
-    return shuffled.map(lambda example: (example, number, 1.0))
+    return shuffled.map(lambda record: (record, number, 1.0))
 
   first = epoch_of(tf.constant(first_epoch, tf.int64)).skip(consumed)
   later = tf.data.Dataset.range(first_epoch + 1, tf.int64.max)
@@ -144,34 +162,62 @@ def _endless(
 
 
 def _once(
-  config: DataConfig,
-  split: example_schema.SplitInfo,
-  flatten: Callable[[Tensors], tf.data.Dataset],
+  config: DataConfig, split: example_schema.SplitInfo
 ) -> tf.data.Dataset:
-  """`(example, epoch, weight)`, each once, filled to whole batches."""
+  """`(record, epoch, weight)`, each annotation once, in whole batches."""
   files = tf.data.Dataset.from_tensor_slices(list(split.paths))
-  examples = _annotations(files, split, flatten, config.swap_images)
+  examples = _examples(files, split, config, tf.zeros([], tf.int64))
   missing = -split.annotations % config.global_batch_size
-  real = examples.map(lambda example: (example, tf.zeros([], tf.int64), 1.0))
+  real = examples.map(lambda record: (record, tf.zeros([], tf.int64), 1.0))
   filling = examples.repeat().take(missing)
   return real.concatenate(
-    filling.map(lambda example: (example, tf.zeros([], tf.int64), 0.0))
+    filling.map(lambda record: (record, tf.zeros([], tf.int64), 0.0))
   )
 
 
-def _annotations(
+def _examples(
   files: tf.data.Dataset,
   split: example_schema.SplitInfo,
-  flatten: Callable[[Tensors], tf.data.Dataset],
-  swap_images: bool,
+  config: DataConfig,
+  seed: tf.Tensor,
 ) -> tf.data.Dataset:
+  """Records with `ROWS`; a record shares its tensors among its examples."""
   records = files.interleave(tf.data.TFRecordDataset, cycle_length=4)
   records = records.map(
     lambda serialized: example_schema.parse_example(serialized, split.kind)
   )
-  if swap_images:
+  if config.swap_images:
     records = _with_next_image(records)
-  return records.flat_map(flatten)
+  texts = config.texts_per_image if config.is_training else 1
+  if texts > 1:
+    return records.map(
+      lambda record: {**record, ROWS: _drawn_rows(record, split, texts, seed)}
+    )
+  return records.flat_map(
+    lambda record: tf.data.Dataset.range(_count(record, split)).map(
+      lambda row: {**record, ROWS: row[None]}
+    )
+  )
+
+
+def _count(record: Tensors, split: example_schema.SplitInfo) -> tf.Tensor:
+  """Annotations of a record, int64 scalar."""
+  return tf.size(record[_ANNOTATION[split.kind]], out_type=tf.int64)
+
+
+def _drawn_rows(
+  record: Tensors,
+  split: example_schema.SplitInfo,
+  texts: int,
+  seed: tf.Tensor,
+) -> tf.Tensor:
+  """`texts` annotations in random order; all of them before one comes again."""
+  place = tf.strings.to_hash_bucket_fast(record['image/id'], 2**31 - 1)
+  count = _count(record, split)
+  order = tf.random.experimental.stateless_shuffle(
+    tf.range(count), tf.stack([place, seed])
+  )
+  return tf.gather(order, tf.range(texts, dtype=tf.int64) % count)
 
 
 def _with_next_image(records: tf.data.Dataset) -> tf.data.Dataset:
@@ -185,120 +231,3 @@ def _with_next_image(records: tf.data.Dataset) -> tf.data.Dataset:
     }
 
   return tf.data.Dataset.zip(records, following).map(swap)
-
-
-def decode_visual(record: Tensors, shape: BatchShape) -> Tensors:
-  """Image, RoIs and categories of one example.
-
-  Args:
-    record: of one image; see `example_schema`.
-    shape: gives the sides that images are scaled to, and the most RoIs.
-
-  Returns:
-    IMAGE, IMAGE_SIZE, BOXES and ROI_CATEGORIES without a batch dimension,
-    ROI_MASK all True.
-  """
-  max_rois = shape.roi_buckets[-1]
-  boxes = record['roi/box'][:max_rois]
-  image, boxes = images.scale_image_and_boxes(
-    images.decode(record['image/encoded']),
-    boxes,
-    shape.short_side,
-    shape.long_side,
-  )
-  return {
-    elements.IMAGE: image,
-    elements.IMAGE_SIZE: tf.cast(tf.shape(image)[:2], tf.float32),
-    elements.BOXES: boxes,
-    elements.ROI_CATEGORIES: tf.cast(
-      record['roi/category'][:max_rois], tf.int32
-    ),
-    elements.ROI_MASK: tf.ones(tf.shape(boxes)[:1], tf.bool),
-  }
-
-
-def pad_visual(batch: Tensors, shape: BatchShape) -> Tensors:
-  """Pads images to a canvas and RoIs to a bucket.
-
-  Args:
-    batch: with IMAGE and what belongs to RoIs, padded to the batch's own
-      largest members.
-    shape: what to pad to.
-
-  Returns:
-    The batch; all keys that do not concern the image are as they were.
-  """
-  image = batch[elements.IMAGE]
-  canvas = _smallest_canvas(tf.shape(image)[1:3], shape)
-  padded = dict(batch)
-  padded[elements.IMAGE] = _pad_axes(image, {1: canvas[0], 2: canvas[1]})
-  count = smallest_bucket(
-    tf.shape(batch[elements.BOXES])[1], shape.roi_buckets, 'RoIs'
-  )
-  static = shape.roi_buckets[0] if len(shape.roi_buckets) == 1 else None
-  for key in (
-    elements.BOXES,
-    elements.ROI_MASK,
-    elements.ROI_MASKED,
-    elements.ROI_CATEGORIES,
-  ):
-    if key in batch:
-      value = _pad_axes(batch[key], {1: count})
-      rest = batch[key].shape[2:]
-      padded[key] = tf.ensure_shape(value, [None, static, *rest])
-  return padded
-
-
-def pad_text(ragged: tf.RaggedTensor, buckets: tuple[int, ...]) -> tf.Tensor:
-  """Pads texts to the smallest bucket that holds them all.
-
-  Args:
-    ragged: `[B, (n)]`.
-    buckets: increasing lengths.
-
-  Returns:
-    `[B, T]`, zero (False) in padding.
-
-  Raises:
-    tf.errors.InvalidArgumentError: a text is longer than the last bucket.
-  """
-  longest = tf.cast(ragged.bounding_shape(1), tf.int32)
-  length = smallest_bucket(longest, buckets, 'text elements')
-  static = buckets[0] if len(buckets) == 1 else None
-  return tf.ensure_shape(
-    ragged.to_tensor(shape=tf.stack([-1, length])), [None, static]
-  )
-
-
-def smallest_bucket(
-  length: tf.Tensor, buckets: tuple[int, ...], what: str
-) -> tf.Tensor:
-  """The first of `buckets`, int32 scalar, that is at least `length`.
-
-  Raises:
-    tf.errors.InvalidArgumentError: there is none.
-  """
-  fits = tf.debugging.assert_less_equal(
-    length,
-    buckets[-1],
-    f'A batch may hold at most {buckets[-1]} {what}, the last bucket.',
-  )
-  # Eagerly the assertion is no operation; it has raised already.
-  with tf.control_dependencies([] if fits is None else [fits]):
-    length = tf.identity(length)
-  place = tf.searchsorted(tf.constant(buckets), [length], side='left')[0]
-  return tf.gather(tf.constant(buckets), place)
-
-
-def _smallest_canvas(size: tf.Tensor, shape: BatchShape) -> tf.Tensor:
-  canvases = tf.constant(images.canvas_sizes(shape.short_side, shape.long_side))
-  fits = tf.reduce_all(canvases >= size[None], axis=1)
-  return canvases[tf.argmax(tf.cast(fits, tf.int32))]
-
-
-def _pad_axes(x: tf.Tensor, sizes: dict[int, tf.Tensor]) -> tf.Tensor:
-  paddings = [
-    [0, sizes[axis] - tf.shape(x)[axis] if axis in sizes else 0]
-    for axis in range(len(x.shape))
-  ]
-  return tf.pad(x, paddings)

@@ -6,10 +6,26 @@ import tf_keras
 LAYER_NORM_EPSILON = 1e-12
 
 
-def layer_norm(name: str) -> tf_keras.layers.LayerNormalization:
-  """BERT's layer norm, in float32 whatever the policy."""
+INITIAL_DEVIATION = 0.02
+
+
+def layer_norm(
+  name: str, scale: float = 1.0
+) -> tf_keras.layers.LayerNormalization:
+  """BERT's layer norm, in float32 whatever the policy.
+
+  Args:
+    name: of the layer.
+    scale: that all components of gamma start from.
+
+  Returns:
+    The layer.
+  """
   return tf_keras.layers.LayerNormalization(
-    epsilon=LAYER_NORM_EPSILON, dtype='float32', name=name
+    epsilon=LAYER_NORM_EPSILON,
+    gamma_initializer=tf_keras.initializers.Constant(scale),
+    dtype='float32',
+    name=name,
   )
 
 
@@ -23,4 +39,4 @@ def new_initializer() -> tf_keras.initializers.Initializer:
 
   One instance gives one value: each weight needs its own.
   """
-  return tf_keras.initializers.TruncatedNormal(stddev=0.02)
+  return tf_keras.initializers.TruncatedNormal(stddev=INITIAL_DEVIATION)

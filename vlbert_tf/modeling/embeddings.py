@@ -6,7 +6,11 @@ import tf_keras
 from vlbert_tf import elements
 from vlbert_tf.modeling import geometry
 from vlbert_tf.modeling.config import Architecture
-from vlbert_tf.modeling.conventions import layer_norm, new_initializer
+from vlbert_tf.modeling.conventions import (
+  INITIAL_DEVIATION,
+  layer_norm,
+  new_initializer,
+)
 from vlbert_tf.modeling.dropout import dropout, site_seed
 
 
@@ -27,7 +31,9 @@ class VisualEmbedding(tf_keras.layers.Layer):
       arch.hidden_size, kernel_initializer=new_initializer(), name='projection'
     )
     if arch.visual_layer_norm:
-      self.norm = layer_norm('norm')
+      # Of the size of the embeddings that it is summed with: at 1 it would
+      # drown the words.
+      self.norm = layer_norm('norm', INITIAL_DEVIATION)
     self.hidden_roi = self.add_weight(
       name='hidden_roi',
       shape=[arch.hidden_size],

@@ -48,7 +48,8 @@ class VlBert(tf_keras.layers.Layer):
 
     Args:
       inputs: tensors by the names of `elements`: words, image, boxes and
-        masks; `elements.ROI_MASKED` may be absent when nothing is masked.
+        masks; `elements.ROI_MASKED` may be absent when nothing is masked. For
+        B texts there may be B / G images, each with G texts side by side.
       seed: int32 `[2]` for dropout, or None outside training.
       return_attention: whether attention weights are returned.
 
@@ -58,6 +59,11 @@ class VlBert(tf_keras.layers.Layer):
     roi_mask = inputs[elements.ROI_MASK]
     masked = inputs.get(elements.ROI_MASKED, tf.zeros_like(roi_mask))
     visual = self._visual_embedding(inputs, masked)
+    # Several texts may ask about one image: its features are computed once.
+    texts = tf.shape(inputs[elements.WORD_IDS])[0]
+    texts_per_image = texts // tf.shape(visual)[0]
+    visual = tf.repeat(visual, texts_per_image, axis=0)
+    roi_mask = tf.repeat(roi_mask, texts_per_image, axis=0)
     sequence, mask = self.element_embedding(
       inputs[elements.WORD_IDS],
       inputs[elements.WORD_MASK],

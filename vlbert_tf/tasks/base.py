@@ -10,7 +10,7 @@ from official.core import config_definitions as cfg
 
 from vlbert_tf import elements
 from vlbert_tf.checkpoints.native import restore_backbone
-from vlbert_tf.data import example_schema, pipeline
+from vlbert_tf.data import batching, example_schema, pipeline
 from vlbert_tf.modeling import config as model_config
 from vlbert_tf.text.sequence import TextSequence
 from vlbert_tf.text.tokenizer import WordPieceTokenizer
@@ -82,13 +82,13 @@ class VlBertTask(base_task.Task, abc.ABC):
 
   @abc.abstractmethod
   def compute_losses(
-    self, batch: pipeline.Tensors, outputs: pipeline.Tensors
+    self, batch: batching.Tensors, outputs: batching.Tensors
   ) -> dict[str, Loss]:
     """Losses of one replica, by name."""
 
   @abc.abstractmethod
   def compute_scores(
-    self, batch: pipeline.Tensors, outputs: pipeline.Tensors
+    self, batch: batching.Tensors, outputs: batching.Tensors
   ) -> dict[str, tuple[tf.Tensor, tf.Tensor]]:
     """Values and weights, of one shape, of each metric that is a mean."""
 
@@ -116,10 +116,10 @@ class VlBertTask(base_task.Task, abc.ABC):
       len(self.open_split(data).categories),
     )
 
-  def batch_shape(self, config: pipeline.DataConfig) -> pipeline.BatchShape:
+  def batch_shape(self, config: pipeline.DataConfig) -> batching.BatchShape:
     """Shapes that batches are padded to."""
     model = self.task_config.model
-    return pipeline.BatchShape(
+    return batching.BatchShape(
       text_buckets=_buckets(
         'text_buckets', config.text_buckets, model.max_text_length
       ),
@@ -232,7 +232,7 @@ def sum_loss(
   return Loss(tf.reduce_sum(values * weights), tf.reduce_sum(weights), weight)
 
 
-def example_weights(batch: pipeline.Tensors) -> tf.Tensor:
+def example_weights(batch: batching.Tensors) -> tf.Tensor:
   """float32 `[B]`, 0 for rows that only fill a batch."""
   return batch[elements.EXAMPLE_WEIGHT]
 
@@ -248,7 +248,7 @@ def _buckets(name: str, buckets, longest: int) -> tuple[int, ...]:
 
 
 def built(
-  model: tf_keras.Model, inputs: pipeline.Tensors, seed: int
+  model: tf_keras.Model, inputs: batching.Tensors, seed: int
 ) -> tf_keras.Model:
   """Creates a model's variables by calling it once.
 
@@ -268,7 +268,7 @@ def built(
   return model
 
 
-def dummy_inputs() -> pipeline.Tensors:
+def dummy_inputs() -> batching.Tensors:
   """One small example of what all models read."""
   return {
     elements.WORD_IDS: tf.zeros([1, 4], tf.int32),
@@ -284,8 +284,8 @@ def dummy_inputs() -> pipeline.Tensors:
 def padded_text(
   sequence: TextSequence,
   word_ids: tf.RaggedTensor,
-  shape: pipeline.BatchShape,
-) -> pipeline.Tensors:
+  shape: batching.BatchShape,
+) -> batching.Tensors:
   """The text of a batch as the model reads it.
 
   Args:
@@ -299,8 +299,8 @@ def padded_text(
   buckets = shape.text_buckets
   real = tf.cast(tf.ones_like(word_ids), tf.bool)
   return {
-    elements.WORD_IDS: pipeline.pad_text(word_ids, buckets),
-    elements.WORD_MASK: pipeline.pad_text(real, buckets),
-    elements.SEGMENT_IDS: pipeline.pad_text(sequence.segment_ids, buckets),
+    elements.WORD_IDS: batching.pad_text(word_ids, buckets),
+    elements.WORD_MASK: batching.pad_text(real, buckets),
+    elements.SEGMENT_IDS: batching.pad_text(sequence.segment_ids, buckets),
     TEXT_CUT: sequence.cut,
   }

@@ -9,7 +9,7 @@ import tf_keras
 from absl import logging
 
 from vlbert_tf import elements
-from vlbert_tf.data import pipeline
+from vlbert_tf.data import batching, pipeline
 from vlbert_tf.tasks import base
 from vlbert_tf.tasks.vqa import QUESTION, QUESTION_ID, VqaTask
 from vlbert_tf.visualization import AnsweredQuestion
@@ -106,7 +106,7 @@ def illustrate_answers(
 
 
 def _illustrate(
-  task: VqaTask, batch: pipeline.Tensors, outputs: pipeline.Tensors
+  task: VqaTask, batch: batching.Tensors, outputs: batching.Tensors
 ) -> list[AnsweredQuestion]:
   probabilities = tf.nn.softmax(outputs[elements.ANSWER_LOGITS]).numpy()
   arrays = {name: value.numpy() for name, value in batch.items()}
@@ -132,7 +132,7 @@ def _illustrate(
 
 def _with_progress(
   task: base.VlBertTask, data: pipeline.DataConfig
-) -> Iterator[pipeline.Tensors]:
+) -> Iterator[batching.Tensors]:
   total = task.open_split(data).annotations
   done, last = 0, time.monotonic()
   for batch in task.build_inputs(data):

@@ -7,7 +7,7 @@ import tf_keras
 from official.core import task_factory
 
 from vlbert_tf import elements
-from vlbert_tf.data import example_schema, masking, pipeline
+from vlbert_tf.data import batching, example_schema, masking, pipeline
 from vlbert_tf.modeling import heads
 from vlbert_tf.modeling.config import Architecture
 from vlbert_tf.modeling.vl_bert import VlBert
@@ -103,32 +103,39 @@ class PretrainingTask(base.VlBertTask):
         f'Received: {config.path}, records of {split.kind}. '
         'Build them with vlbert-build-examples --dataset=captions.'
       )
+    if config.texts_per_image != 1:
+      raise ValueError(
+        'Each caption hides RoIs of its own in the pixels, so texts_per_image '
+        f'must be 1 in pre-training. Received: {config.texts_per_image}.'
+      )
     shape = self.batch_shape(config)
     table = masking.CaptionTable(*example_schema.read_texts(split))
     return pipeline.ExampleSource(
-      flatten=_flatten_captions,
-      prepare=lambda example, epoch: self._prepare(
-        example, epoch, table, shape, config.seed
+      prepare=lambda record, epoch: self._prepare(
+        record, epoch, table, shape, config.seed
       ),
       finish=lambda batch: self._finish(batch, shape),
     )
 
-  def _prepare(self, example, epoch, table, shape, seed):
+  def _prepare(self, record, epoch, table, shape, seed):
+    row = record[pipeline.ROWS][0]
+    example_id = tf.strings.join(
+      [record['image/id'], tf.strings.as_string(row)], '#'
+    )
+
     def seed_of(stream):
-      return masking.example_seed(
-        seed, epoch, example[elements.EXAMPLE_ID], stream
-      )
+      return masking.example_seed(seed, epoch, example_id, stream)
 
     caption, related = masking.maybe_swap_caption(
-      example['caption'],
-      example['image/id'],
+      record['caption/text'][row],
+      record['image/id'],
       table,
       seed_of(masking.STREAM_CAPTION),
       self.task_config.swap_probability,
     )
-    visual = pipeline.decode_visual(example, shape)
+    visual = batching.decode_visual(record, shape)
     return {
-      elements.EXAMPLE_ID: example[elements.EXAMPLE_ID],
+      elements.EXAMPLE_ID: example_id,
       'caption': caption,
       'is_related': related,
       'word_uniform': tf.random.stateless_uniform(
@@ -167,7 +174,7 @@ class PretrainingTask(base.VlBertTask):
       config.roi_mask_rate,
     )
     return {
-      **pipeline.pad_visual(batch, shape),
+      **batching.pad_visual(batch, shape),
       **base.padded_text(sequence, words.word_ids, shape),
       elements.MASKED_POSITIONS: words.positions,
       elements.MASKED_WORD_IDS: words.labels,
@@ -222,19 +229,6 @@ class PretrainingTask(base.VlBertTask):
       ),
       'cut_texts': (batch[base.TEXT_CUT], weights),
     }
-
-
-def _flatten_captions(record):
-  """One element a caption."""
-  record = dict(record)
-  captions = record.pop('caption/text')
-  image_id = record['image/id']
-
-  def element(number, caption):
-    example_id = tf.strings.join([image_id, tf.strings.as_string(number)], '#')
-    return {**record, elements.EXAMPLE_ID: example_id, 'caption': caption}
-
-  return tf.data.Dataset.from_tensor_slices(captions).enumerate().map(element)
 
 
 def _word_weights(batch):

@@ -7,7 +7,7 @@ import tf_keras
 from official.core import task_factory
 
 from vlbert_tf import elements
-from vlbert_tf.data import example_schema, pipeline
+from vlbert_tf.data import batching, example_schema, pipeline
 from vlbert_tf.modeling import heads
 from vlbert_tf.modeling.config import Architecture
 from vlbert_tf.modeling.vl_bert import VlBert
@@ -111,34 +111,51 @@ class VqaTask(base.VlBertTask):
       default_value=-1,
     )
     return pipeline.ExampleSource(
-      flatten=_flatten_questions,
-      prepare=lambda example, epoch: self._prepare(example, table, shape),
+      prepare=lambda record, epoch: self._prepare(record, table, shape),
       finish=lambda batch: self._finish(batch, shape),
     )
 
-  def _prepare(self, example, table, shape):
-    label, scores = answer_targets(
-      table.lookup(example['answer/text']),
-      example['answer/count'],
-      len(self.answers),
+  def _prepare(self, record, table, shape):
+    rows = record[pipeline.ROWS]
+
+    def targets(row):
+      return answer_targets(
+        table.lookup(record['answer/text'][row]),
+        record['answer/count'][row],
+        len(self.answers),
+      )
+
+    labels, scores = tf.map_fn(
+      targets, rows, fn_output_signature=(tf.int32, tf.float32)
     )
+    ids = tf.gather(record['question/id'], rows)
     return {
-      elements.EXAMPLE_ID: example[elements.EXAMPLE_ID],
-      QUESTION_ID: example['question/id'],
-      QUESTION: example['question/text'],
-      elements.ANSWER_LABEL: label,
-      elements.ANSWER_SCORES: scores,
-      **pipeline.decode_visual(example, shape),
+      elements.EXAMPLE_ID: tf.strings.as_string(ids),
+      QUESTION_ID: ids,
+      QUESTION: tf.gather(record['question/text'], rows),
+      elements.ANSWER_LABEL: labels,
+      elements.ANSWER_SCORES: tf.ensure_shape(
+        scores, [None, len(self.answers)]
+      ),
+      **batching.decode_visual(record, shape),
     }
 
   def _finish(self, batch, shape):
+    for name in (
+      elements.EXAMPLE_ID,
+      QUESTION_ID,
+      QUESTION,
+      elements.ANSWER_LABEL,
+      elements.ANSWER_SCORES,
+    ):
+      batch[name] = batching.merge_texts(batch[name])
     sequence, position = question_sequence(
       self.tokenizer.tokenize(batch[QUESTION]),
       self.tokenizer,
       shape.text_buckets[-1],
     )
     return {
-      **pipeline.pad_visual(batch, shape),
+      **batching.pad_visual(batch, shape),
       **base.padded_text(sequence, sequence.word_ids, shape),
       elements.ANSWER_POSITION: position,
     }
@@ -192,25 +209,3 @@ def answer_targets(
   padded_classes = tf.concat([classes, [-1]], axis=0)
   best = tf.argmax(tf.concat([counts, [0]], axis=0))
   return padded_classes[best], scores
-
-
-def _flatten_questions(record):
-  """One element a question."""
-  record = dict(record)
-  rows = {
-    key: record.pop(key) for key in list(record) if key.startswith('question/')
-  }
-  texts, counts = record.pop('answer/text'), record.pop('answer/count')
-
-  def element(number):
-    row = {key: value[number] for key, value in rows.items()}
-    return {
-      **record,
-      **row,
-      'answer/text': texts[number],
-      'answer/count': counts[number],
-      elements.EXAMPLE_ID: tf.strings.as_string(row['question/id']),
-    }
-
-  count = tf.size(rows['question/id'], out_type=tf.int64)
-  return tf.data.Dataset.range(count).map(element)
