@@ -38,6 +38,7 @@ ANSWER_SCORES = 'answer_scores'  # float32 [B, K], soft scores of the answers
 RELATIONSHIP_LOGITS = 'relationship_logits'  # [B]
 MASKED_WORD_LOGITS = 'masked_word_logits'  # [B, M, V]
 ROI_CATEGORY_LOGITS = 'roi_category_logits'  # [B, R, C + 1]
+VISIBLE_ROI_LOGITS = 'visible_roi_logits'  # [B, R, C + 1], of appearance
 ANSWER_LOGITS = 'answer_logits'  # [B, K]
 ANSWER_ATTENTION = 'answer_attention'  # [B, R], of [MASK] over the RoIs
 

@@ -21,11 +21,9 @@ def _captions(*texts):
 
 def _mask_words(captions, uniform, **changes):
   settings = {'rate': 0.15, 'max_masked': 3, 'tokenizer': TOKENIZER}
-  eligible = changes.pop('eligible', [True] * len(uniform))
   return masking.mask_words(
     captions,
     tf.constant(uniform),
-    tf.constant(eligible),
     **{**settings, **changes},
   )
 
@@ -53,26 +51,14 @@ def test_at_most_max_masked_words_are_hidden():
   assert masked.positions.numpy().tolist() == [[1, 2]]
 
 
-def test_rows_that_are_not_eligible_keep_their_words():
-  masked = _mask_words(
-    _captions('a b', 'a b'),
-    np.zeros([2, 12], np.float32),
-    eligible=[True, False],
-  )
-
-  assert masked.word_ids.to_list() == [[2, MASK, MASK, 3], [2, A, B, 3]]
-  assert masked.weights.numpy().sum(axis=1).tolist() == [2, 0]
-
-
-def test_only_real_rois_of_eligible_rows_are_hidden():
+def test_only_real_rois_are_hidden():
   hidden = masking.mask_rois(
-    tf.constant([[0.1, 0.2, 0.1], [0.1, 0.1, 0.1]]),
+    tf.constant([[0.1, 0.2, 0.1], [0.15, 0.14, 0.9]]),
     tf.constant([[True, True, False], [True, True, True]]),
-    tf.constant([True, False]),
     0.15,
   )
 
-  assert hidden.numpy().tolist() == [[True, False, False], [False] * 3]
+  assert hidden.numpy().tolist() == [[True, False, False], [False, True, False]]
 
 
 def _swapped(count=2000):

@@ -61,7 +61,6 @@ class MaskedWords(NamedTuple):
 def mask_words(
   sequence: TextSequence,
   uniform: tf.Tensor,
-  eligible: tf.Tensor,
   *,
   rate: float,
   max_masked: int,
@@ -72,7 +71,6 @@ def mask_words(
   Args:
     sequence: text of the batch; special words are never hidden.
     uniform: float32 `[B, L]` in [0, 1), L at least the longest text.
-    eligible: bool `[B]`; in the other rows nothing is hidden.
     rate: 0.15 in VL-BERT §3.3.
     max_masked: M; a text with more hidden words keeps the first M of them.
     tokenizer: gives the id of [MASK].
@@ -83,7 +81,7 @@ def mask_words(
   ids = sequence.word_ids.to_tensor()
   is_word = sequence.is_word.to_tensor(False)
   length = tf.shape(ids)[1]
-  hidden = (uniform[:, :length] < rate) & is_word & eligible[:, None]
+  hidden = (uniform[:, :length] < rate) & is_word
   order = tf.cumsum(tf.cast(hidden, tf.int32), axis=1)
   hidden = hidden & (order <= max_masked)
   masked_ids = tf.where(hidden, tokenizer.mask_id, ids)
@@ -103,20 +101,19 @@ def mask_words(
 
 
 def mask_rois(
-  uniform: tf.Tensor, roi_mask: tf.Tensor, eligible: tf.Tensor, rate: float
+  uniform: tf.Tensor, roi_mask: tf.Tensor, rate: float
 ) -> tf.Tensor:
   """Hides each RoI with probability `rate` (0.15 in VL-BERT §3.3).
 
   Args:
     uniform: float32 `[B, R]` in [0, 1).
     roi_mask: bool `[B, R]`, True where real.
-    eligible: bool `[B]`; in the other rows nothing is hidden.
     rate: probability.
 
   Returns:
     bool `[B, R]`, True where hidden.
   """
-  return (uniform < rate) & roi_mask & eligible[:, None]
+  return (uniform < rate) & roi_mask
 
 
 class CaptionTable(NamedTuple):

@@ -82,6 +82,23 @@ class RoiCategoryHead(tf_keras.layers.Layer):
     return self.logits(self.norm(self.transform(rois)))
 
 
+class AppearanceHead(tf_keras.layers.Layer):
+  """Categories of RoIs from appearance alone, Fast R-CNN's own output."""
+
+  def __init__(self, num_categories: int, **kwargs):
+    super().__init__(**kwargs)
+    self.logits = tf_keras.layers.Dense(
+      num_categories + 1,
+      kernel_initializer=new_initializer(),
+      dtype='float32',
+      name='logits',
+    )
+
+  def call(self, appearance):
+    """Maps appearance `[B, R, A]` to logits `[B, R, C + 1]`."""
+    return self.logits(appearance)
+
+
 class AnswerHead(tf_keras.layers.Layer):
   """Answer classes, from the final [MASK] in the answer's place."""
 

@@ -20,11 +20,13 @@ class FinalStates(NamedTuple):
   Attributes:
     text: `[B, T, D]`.
     rois: `[B, R, D]`.
+    appearance: `[B / G, R, A]` of the RoIs, what the encoder was given.
     attention: float32 `[B, heads, S, S]` of the last layer, or None.
   """
 
   text: tf.Tensor
   rois: tf.Tensor
+  appearance: tf.Tensor
   attention: tf.Tensor | None
 
 
@@ -58,7 +60,7 @@ class VlBert(tf_keras.layers.Layer):
     """
     roi_mask = inputs[elements.ROI_MASK]
     masked = inputs.get(elements.ROI_MASKED, tf.zeros_like(roi_mask))
-    visual = self._visual_embedding(inputs, masked)
+    visual, appearance = self._visual_embedding(inputs, masked)
     # Several texts may ask about one image: its features are computed once.
     texts = tf.shape(inputs[elements.WORD_IDS])[0]
     texts_per_image = texts // tf.shape(visual)[0]
@@ -79,11 +81,12 @@ class VlBert(tf_keras.layers.Layer):
     return FinalStates(
       text=states[:, :text_length],
       rois=states[:, text_length:-1],
+      appearance=appearance[:, 1:],
       attention=attention,
     )
 
-  def _visual_embedding(self, inputs, masked: tf.Tensor) -> tf.Tensor:
-    """`[B, R + 1, D]`: of the whole image, then of the RoIs."""
+  def _visual_embedding(self, inputs, masked: tf.Tensor):
+    """`[B, R + 1, D]` and appearance: of the whole image, then of the RoIs."""
     size, boxes = inputs[elements.IMAGE_SIZE], inputs[elements.BOXES]
     pixels = images.subtract_means(inputs[elements.IMAGE], size)
     # Before the network sees them, so that neither an overlapping RoI nor
@@ -94,4 +97,5 @@ class VlBert(tf_keras.layers.Layer):
     boxes = tf.concat([whole_image[:, None], boxes], axis=1)
     hidden = tf.pad(masked, [[0, 0], [1, 0]])
     appearance = self.roi_features(pixels, size, boxes)
-    return self.visual_embedding(appearance, boxes, size, hidden)
+    embedded = self.visual_embedding(appearance, boxes, size, hidden)
+    return embedded, appearance

@@ -27,6 +27,11 @@ class PretrainingConfig(base.TaskConfig):
     relationship_weight: of the sentence-image relationship loss.
     masked_word_weight: of the masked language modelling loss.
     masked_roi_weight: of the masked RoI classification loss.
+    visible_roi_weight: of the classification of RoIs that are not masked, from
+      their appearance alone. Off in the paper, whose visual network was
+      trained on categories before; one that starts from random weights learns
+      what to tell apart from it (the released code calls it CNN
+      regularization).
   """
 
   word_mask_rate: float = 0.15
@@ -36,6 +41,7 @@ class PretrainingConfig(base.TaskConfig):
   relationship_weight: float = 1.0
   masked_word_weight: float = 1.0
   masked_roi_weight: float = 1.0
+  visible_roi_weight: float = 0.0
 
 
 class PretrainingModel(tf_keras.Model):
@@ -53,6 +59,9 @@ class PretrainingModel(tf_keras.Model):
       architecture.num_categories,
       name='roi_category',
     )
+    self.appearance = heads.AppearanceHead(
+      architecture.num_categories, name='appearance'
+    )
     self.masked_word = None
 
   def call(self, inputs, seed=None):
@@ -69,6 +78,7 @@ class PretrainingModel(tf_keras.Model):
         states.text, inputs[elements.MASKED_POSITIONS]
       ),
       elements.ROI_CATEGORY_LOGITS: self.roi_category(states.rois),
+      elements.VISIBLE_ROI_LOGITS: self.appearance(states.appearance),
     }
 
 
@@ -80,9 +90,11 @@ class PretrainingTask(base.VlBertTask):
     'relationship_loss',
     'masked_word_loss',
     'masked_roi_loss',
+    'visible_roi_loss',
     'relationship_accuracy',
     'masked_word_accuracy',
     'masked_roi_accuracy',
+    'visible_roi_accuracy',
     'cut_texts',
   )
 
@@ -154,13 +166,9 @@ class PretrainingTask(base.VlBertTask):
       self.tokenizer,
       shape.text_buckets[-1],
     )
-    # Words and RoIs of an unrelated pair have no clues on the other side
-    # (VL-BERT §3.3), so nothing of it is hidden.
-    related = batch['is_related']
     words = masking.mask_words(
       sequence,
       batch['word_uniform'],
-      related,
       rate=config.word_mask_rate,
       max_masked=max(
         1, int(config.max_masked_fraction * shape.text_buckets[-1])
@@ -170,7 +178,6 @@ class PretrainingTask(base.VlBertTask):
     batch[elements.ROI_MASKED] = masking.mask_rois(
       batch['roi_uniform'],
       batch[elements.ROI_MASK],
-      related,
       config.roi_mask_rate,
     )
     return {
@@ -179,7 +186,7 @@ class PretrainingTask(base.VlBertTask):
       elements.MASKED_POSITIONS: words.positions,
       elements.MASKED_WORD_IDS: words.labels,
       elements.MASKED_WORD_WEIGHTS: words.weights,
-      elements.RELATED: tf.cast(related, tf.float32),
+      elements.RELATED: tf.cast(batch['is_related'], tf.float32),
     }
 
   def compute_losses(self, batch, outputs):
@@ -197,6 +204,10 @@ class PretrainingTask(base.VlBertTask):
       labels=batch[elements.ROI_CATEGORIES],
       logits=outputs[elements.ROI_CATEGORY_LOGITS],
     )
+    visible = tf.nn.sparse_softmax_cross_entropy_with_logits(
+      labels=batch[elements.ROI_CATEGORIES],
+      logits=outputs[elements.VISIBLE_ROI_LOGITS],
+    )
     return {
       'relationship_loss': base.sum_loss(
         relationship, weights, config.relationship_weight
@@ -207,12 +218,16 @@ class PretrainingTask(base.VlBertTask):
       'masked_roi_loss': base.sum_loss(
         rois, _roi_weights(batch), config.masked_roi_weight
       ),
+      'visible_roi_loss': base.sum_loss(
+        visible, _visible_weights(batch), config.visible_roi_weight
+      ),
     }
 
   def compute_scores(self, batch, outputs):
     related = outputs[elements.RELATIONSHIP_LOGITS] > 0.0
     words = tf.argmax(outputs[elements.MASKED_WORD_LOGITS], -1, tf.int32)
     rois = tf.argmax(outputs[elements.ROI_CATEGORY_LOGITS], -1, tf.int32)
+    visible = tf.argmax(outputs[elements.VISIBLE_ROI_LOGITS], -1, tf.int32)
     weights = base.example_weights(batch)
     return {
       'relationship_accuracy': (
@@ -227,15 +242,32 @@ class PretrainingTask(base.VlBertTask):
         tf.equal(rois, batch[elements.ROI_CATEGORIES]),
         _roi_weights(batch),
       ),
+      'visible_roi_accuracy': (
+        tf.equal(visible, batch[elements.ROI_CATEGORIES]),
+        _visible_weights(batch),
+      ),
       'cut_texts': (batch[base.TEXT_CUT], weights),
     }
 
 
+# Words and RoIs are hidden in unrelated pairs as well, so that nothing but
+# the content tells them from related ones; but they have no clues on the other
+# side, and are not scored (VL-BERT §3.3).
+
+
 def _word_weights(batch):
-  weights = base.example_weights(batch)[:, None]
-  return batch[elements.MASKED_WORD_WEIGHTS] * weights
+  return batch[elements.MASKED_WORD_WEIGHTS] * _related_weights(batch)
 
 
 def _roi_weights(batch):
-  weights = base.example_weights(batch)[:, None]
-  return tf.cast(batch[elements.ROI_MASKED], tf.float32) * weights
+  masked = tf.cast(batch[elements.ROI_MASKED], tf.float32)
+  return masked * _related_weights(batch)
+
+
+def _visible_weights(batch):
+  visible = batch[elements.ROI_MASK] & ~batch[elements.ROI_MASKED]
+  return tf.cast(visible, tf.float32) * base.example_weights(batch)[:, None]
+
+
+def _related_weights(batch):
+  return (base.example_weights(batch) * batch[elements.RELATED])[:, None]

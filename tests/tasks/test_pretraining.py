@@ -1,0 +1,147 @@
+"""Batches and losses of pre-training (VL-BERT §3.3)."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tests.data import record_folder
+from vlbert_tf import elements
+from vlbert_tf.tasks import pretraining
+
+WORDS = ['[PAD]', '[UNK]', '[CLS]', '[SEP]', '[MASK]']
+WORDS += ['a', 'b', *(str(k) for k in range(10))]
+MASK = 4
+
+
+@pytest.fixture(scope='module')
+def task(tmp_path_factory):
+  """A task on six images with two captions of two words each."""
+  folder = tmp_path_factory.mktemp('files')
+  records = record_folder.write_captions(folder, images=6)
+  (folder / 'vocab.txt').write_text('\n'.join(WORDS) + '\n')
+  config = pretraining.PretrainingConfig(
+    vocab_file=str(folder / 'vocab.txt'), word_mask_rate=0.5, roi_mask_rate=0.5
+  )
+  config.override(
+    {
+      'model': {
+        'size': 'tiny',
+        'max_text_length': 7,
+        'max_rois': 3,
+        'image_short_side': 24,
+        'image_long_side': 32,
+      },
+      'train_data': {'path': str(records), 'global_batch_size': 12},
+    }
+  )
+  return pretraining.PretrainingTask(config)
+
+
+@pytest.fixture(scope='module')
+def batches(task):
+  """Ten epochs."""
+  return list(task.build_inputs(task.task_config.train_data).take(10))
+
+
+def test_related_pairs_show_their_own_caption_and_others_another(batches):
+  related, swapped = [], []
+  for batch in batches:
+    for i, example_id in enumerate(batch[elements.EXAMPLE_ID].numpy()):
+      image, caption = example_id.decode().split('#')
+      words = [WORDS[w] for w in batch[elements.WORD_IDS][i].numpy()]
+      # [CLS] letter number [SEP]; either word may be hidden.
+      letter, number = words[1:3]
+      if batch[elements.RELATED][i] == 1.0:
+        related.append(
+          letter in ('ab'[int(caption)], '[MASK]')
+          and number in (image, '[MASK]')
+        )
+      elif number != '[MASK]':
+        swapped.append(number != image)
+
+  assert len(related) > 30
+  assert all(related)
+  assert len(swapped) > 10
+  assert all(swapped)
+
+
+def test_pairs_are_hidden_alike_whether_related_or_not(batches):
+  def share(name, value, related):
+    rows = [
+      (batch[name].numpy() == value).mean(axis=1)[
+        batch[elements.RELATED].numpy() == related
+      ]
+      for batch in batches
+    ]
+    return np.concatenate(rows).mean()
+
+  # Two words of seven places, hidden with probability ½.
+  assert abs(share(elements.WORD_IDS, MASK, 1.0) - 1 / 7) < 0.06
+  assert abs(share(elements.WORD_IDS, MASK, 0.0) - 1 / 7) < 0.06
+  # Two of three RoIs on average.
+  assert abs(share(elements.ROI_MASKED, True, 1.0) - 1 / 3) < 0.12
+  assert abs(share(elements.ROI_MASKED, True, 0.0) - 1 / 3) < 0.12
+
+
+def test_labels_are_what_stood_in_the_hidden_places(batches):
+  batch = batches[0]
+  weights = batch[elements.MASKED_WORD_WEIGHTS].numpy()
+  for row, place in zip(*np.nonzero(weights), strict=True):
+    position = batch[elements.MASKED_POSITIONS][row, place]
+    assert batch[elements.WORD_IDS][row, position] == MASK
+    label = WORDS[batch[elements.MASKED_WORD_IDS][row, place]]
+    assert label in 'ab' if position == 1 else label.isdigit()
+
+
+def _small_batch():
+  """One related pair, one unrelated, one row that fills the batch."""
+  return {
+    elements.EXAMPLE_WEIGHT: tf.constant([1.0, 1.0, 0.0]),
+    elements.RELATED: tf.constant([1.0, 0.0, 1.0]),
+    elements.MASKED_WORD_IDS: tf.constant([[1, 2], [0, 0], [0, 0]]),
+    elements.MASKED_WORD_WEIGHTS: tf.constant([[1.0, 1], [1, 0], [1, 0]]),
+    elements.ROI_CATEGORIES: tf.constant([[2, 1], [3, 0], [1, 1]]),
+    elements.ROI_MASKED: tf.constant([[True, False]] * 2 + [[True] * 2]),
+    elements.ROI_MASK: tf.constant([[True, True], [True, False], [True] * 2]),
+  }  # fmt: skip
+
+
+def test_masked_losses_count_related_pairs_and_all_count_real_rows(task):
+  outputs = {
+    elements.RELATIONSHIP_LOGITS: tf.constant([0.0, np.log(3.0), 9.0]),
+    elements.MASKED_WORD_LOGITS: tf.zeros([3, 2, 5]),
+    elements.ROI_CATEGORY_LOGITS: tf.math.log(
+      tf.constant([[[1.0, 2, 3, 4]] * 2] * 3)
+    ),
+    elements.VISIBLE_ROI_LOGITS: tf.math.log(
+      tf.constant([[[1.0, 2, 3, 4]] * 2] * 3)
+    ),
+  }
+
+  losses = task.compute_losses(_small_batch(), outputs)
+
+  # -ln ½ for the related pair, -ln ¼ for the unrelated one.
+  relationship = losses['relationship_loss']
+  assert float(relationship.total) == pytest.approx(
+    np.log(2) + np.log(4), abs=1e-5
+  )
+  assert relationship.count == 2
+  words = losses['masked_word_loss']
+  assert float(words.total) == pytest.approx(2 * np.log(5), abs=1e-5)
+  assert words.count == 2
+  # Category 2 has the share 3 / 10.
+  rois = losses['masked_roi_loss']
+  assert float(rois.total) == pytest.approx(-np.log(0.3), abs=1e-5)
+  assert rois.count == 1
+  # The one real RoI that is not hidden has category 1, the share 2 / 10. The
+  # unrelated pair has none.
+  visible = losses['visible_roi_loss']
+  assert float(visible.total) == pytest.approx(-np.log(0.2), abs=1e-5)
+  assert visible.count == 1
+
+
+def test_sharing_an_image_is_refused(task):
+  data = task.task_config.train_data.replace(texts_per_image=2)
+
+  with pytest.raises(ValueError, match='must be 1 in pre-training'):
+    task.build_inputs(data)
