@@ -18,6 +18,7 @@ RESNET = config.ResNetArchitecture(
   expansion=2,
   standardized=True,
   roi_size=2,
+  pixel_scale=1 / 58,
 )
 
 ARCHITECTURE = config.Architecture(
@@ -27,7 +28,8 @@ ARCHITECTURE = config.Architecture(
   feed_forward_size=13,
   max_positions=19,
   geometry_size=24,
-  visual_layer_norm=True,
+  initial_deviation=0.08,
+  embedding_deviation=0.3,
   resnet=RESNET,
   vocab_size=17,
   num_categories=3,

@@ -67,20 +67,26 @@ class MultiHeadAttention(tf_keras.layers.Layer):
     num_heads: int,
     dropout_rate: float,
     compiled: bool,
+    initial_deviation: float,
     **kwargs,
   ):
     super().__init__(**kwargs)
     self.num_heads = num_heads
     self.dropout_rate = dropout_rate
     self.compiled = compiled
+    self.initial_deviation = initial_deviation
 
   def build(self, input_shape):
     hidden_size = input_shape[-1]
     self.query_key_value = tf_keras.layers.Dense(
-      3 * hidden_size, kernel_initializer=new_initializer(), name='qkv'
+      3 * hidden_size,
+      kernel_initializer=new_initializer(self.initial_deviation),
+      name='qkv',
     )
     self.output_dense = tf_keras.layers.Dense(
-      hidden_size, kernel_initializer=new_initializer(), name='output'
+      hidden_size,
+      kernel_initializer=new_initializer(self.initial_deviation),
+      name='output',
     )
     super().build(input_shape)
 

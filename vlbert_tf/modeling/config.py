@@ -55,6 +55,7 @@ class ResNetArchitecture:
       network trains from random weights without batch statistics. Off for
       networks whose published weights have their batch norms folded.
     roi_size: side of RoIAlign's output, in bins.
+    pixel_scale: that pixels are multiplied with; 1 for published weights.
   """
 
   stem_width: int
@@ -66,6 +67,7 @@ class ResNetArchitecture:
   expansion: int
   standardized: bool
   roi_size: int
+  pixel_scale: float
 
   @property
   def feature_stride(self) -> int:
@@ -90,8 +92,10 @@ class Architecture:
     feed_forward_size: inner size of eq. 3.
     max_positions: rows of the position table.
     geometry_size: G, four coordinates of sines and cosines.
-    visual_layer_norm: whether the visual feature embedding is normalised
-      before it is summed with the others.
+    initial_deviation: of new kernels. The paper's 0.02 suits BERT's width; a
+      narrow model would hardly attend with it.
+    embedding_deviation: of new embeddings, and what the visual feature
+      embedding is normalised to, so that none of the four drowns the others.
     resnet: the visual network.
     vocab_size: V.
     num_categories: object categories C, background not counted.
@@ -105,7 +109,8 @@ class Architecture:
   feed_forward_size: int
   max_positions: int
   geometry_size: int
-  visual_layer_norm: bool
+  initial_deviation: float
+  embedding_deviation: float
   resnet: ResNetArchitecture
   vocab_size: int
   num_categories: int
@@ -123,6 +128,7 @@ RESNET_101 = ResNetArchitecture(
   expansion=4,
   standardized=False,
   roi_size=14,
+  pixel_scale=1.0,
 )
 
 # Stride 8: the objects of small images span few cells at stride 16.
@@ -136,6 +142,7 @@ THIN_RESNET = ResNetArchitecture(
   expansion=2,
   standardized=True,
   roi_size=4,
+  pixel_scale=1 / 58,
 )
 
 _SIZES = {
@@ -146,7 +153,8 @@ _SIZES = {
     'feed_forward_size': 512,
     'max_positions': 128,
     'geometry_size': 256,
-    'visual_layer_norm': True,
+    'initial_deviation': 0.08,
+    'embedding_deviation': 0.1,
     'resnet': THIN_RESNET,
   },
   'base': {
@@ -156,7 +164,8 @@ _SIZES = {
     'feed_forward_size': 3072,
     'max_positions': 512,
     'geometry_size': 2048,
-    'visual_layer_norm': True,
+    'initial_deviation': 0.02,
+    'embedding_deviation': 0.02,
     'resnet': RESNET_101,
   },
 }

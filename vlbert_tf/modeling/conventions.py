@@ -6,26 +6,10 @@ import tf_keras
 LAYER_NORM_EPSILON = 1e-12
 
 
-INITIAL_DEVIATION = 0.02
-
-
-def layer_norm(
-  name: str, scale: float = 1.0
-) -> tf_keras.layers.LayerNormalization:
-  """BERT's layer norm, in float32 whatever the policy.
-
-  Args:
-    name: of the layer.
-    scale: that all components of gamma start from.
-
-  Returns:
-    The layer.
-  """
+def layer_norm(name: str) -> tf_keras.layers.LayerNormalization:
+  """BERT's layer norm, in float32 whatever the policy."""
   return tf_keras.layers.LayerNormalization(
-    epsilon=LAYER_NORM_EPSILON,
-    gamma_initializer=tf_keras.initializers.Constant(scale),
-    dtype='float32',
-    name=name,
+    epsilon=LAYER_NORM_EPSILON, dtype='float32', name=name
   )
 
 
@@ -34,9 +18,17 @@ def gelu(x: tf.Tensor) -> tf.Tensor:
   return tf.nn.gelu(x, approximate=False)
 
 
-def new_initializer() -> tf_keras.initializers.Initializer:
-  """N(0, 0.02²), cut at two deviations, for all new parameters (§3.1).
+def new_initializer(
+  deviation: float,
+) -> tf_keras.initializers.Initializer:
+  """N(0, deviation²), cut at two deviations, for new parameters (§3.1).
 
   One instance gives one value: each weight needs its own.
+
+  Args:
+    deviation: 0.02 in the paper, for hidden sizes of BERT.
+
+  Returns:
+    The initializer.
   """
-  return tf_keras.initializers.TruncatedNormal(stddev=INITIAL_DEVIATION)
+  return tf_keras.initializers.TruncatedNormal(stddev=deviation)

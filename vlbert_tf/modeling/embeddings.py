@@ -6,11 +6,7 @@ import tf_keras
 from vlbert_tf import elements
 from vlbert_tf.modeling import geometry
 from vlbert_tf.modeling.config import Architecture
-from vlbert_tf.modeling.conventions import (
-  INITIAL_DEVIATION,
-  layer_norm,
-  new_initializer,
-)
+from vlbert_tf.modeling.conventions import layer_norm, new_initializer
 from vlbert_tf.modeling.dropout import dropout, site_seed
 
 
@@ -28,16 +24,15 @@ class VisualEmbedding(tf_keras.layers.Layer):
   def build(self, input_shape):
     arch = self.architecture
     self.projection = tf_keras.layers.Dense(
-      arch.hidden_size, kernel_initializer=new_initializer(), name='projection'
+      arch.hidden_size,
+      kernel_initializer=new_initializer(arch.initial_deviation),
+      name='projection',
     )
-    if arch.visual_layer_norm:
-      # Of the size of the embeddings that it is summed with: at 1 it would
-      # drown the words.
-      self.norm = layer_norm('norm', INITIAL_DEVIATION)
+    self.norm = layer_norm('norm')
     self.hidden_roi = self.add_weight(
       name='hidden_roi',
       shape=[arch.hidden_size],
-      initializer=new_initializer(),
+      initializer=new_initializer(arch.embedding_deviation),
     )
     super().build(input_shape)
 
@@ -58,9 +53,12 @@ class VisualEmbedding(tf_keras.layers.Layer):
       boxes, image_size, self.architecture.geometry_size
     )
     parts = [tf.cast(waves, appearance.dtype), appearance]
-    embedded = self.projection(tf.concat(parts, axis=-1))
-    if self.architecture.visual_layer_norm:
-      embedded = tf.cast(self.norm(embedded), self.compute_dtype)
+    embedded = self.norm(self.projection(tf.concat(parts, axis=-1)))
+    # Of the size of the embeddings that it is summed with. The factor is no
+    # start value of gamma: the optimizer's first steps, all of one size, would
+    # take a small gamma to zero, and with it the image.
+    embedded = embedded * self.architecture.embedding_deviation
+    embedded = tf.cast(embedded, self.compute_dtype)
     hidden_roi = tf.cast(self.hidden_roi, embedded.dtype)
     return tf.where(hidden[..., None], hidden_roi, embedded)
 
@@ -79,7 +77,7 @@ class ElementEmbedding(tf_keras.layers.Layer):
       return self.add_weight(
         name=name,
         shape=[rows, arch.hidden_size],
-        initializer=new_initializer(),
+        initializer=new_initializer(arch.embedding_deviation),
       )
 
     self.words = table('words', arch.vocab_size)

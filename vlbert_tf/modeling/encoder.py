@@ -22,17 +22,20 @@ class EncoderLayer(tf_keras.layers.Layer):
       arch.num_heads,
       arch.dropout_rate,
       arch.compile_attention,
+      arch.initial_deviation,
       name='attention',
     )
     self.attention_norm = layer_norm('attention_norm')
     self.inner = tf_keras.layers.Dense(
       arch.feed_forward_size,
       activation=gelu,
-      kernel_initializer=new_initializer(),
+      kernel_initializer=new_initializer(arch.initial_deviation),
       name='inner',
     )
     self.outer = tf_keras.layers.Dense(
-      arch.hidden_size, kernel_initializer=new_initializer(), name='outer'
+      arch.hidden_size,
+      kernel_initializer=new_initializer(arch.initial_deviation),
+      name='outer',
     )
     self.output_norm = layer_norm('output_norm')
     super().build(input_shape)

@@ -7,22 +7,26 @@ import tensorflow as tf
 import tf_keras
 from official.nlp.modeling import layers as nlp_layers
 
+from vlbert_tf.modeling.config import Architecture
 from vlbert_tf.modeling.conventions import gelu, layer_norm, new_initializer
 
 
 class RelationshipHead(tf_keras.layers.Layer):
   """Whether caption and image belong together, from the final [CLS]."""
 
-  def __init__(self, hidden_size: int, **kwargs):
+  def __init__(self, architecture: Architecture, **kwargs):
     super().__init__(**kwargs)
     self.pooler = tf_keras.layers.Dense(
-      hidden_size,
+      architecture.hidden_size,
       activation='tanh',
-      kernel_initializer=new_initializer(),
+      kernel_initializer=new_initializer(architecture.initial_deviation),
       name='pooler',
     )
     self.logit = tf_keras.layers.Dense(
-      1, kernel_initializer=new_initializer(), dtype='float32', name='logit'
+      1,
+      kernel_initializer=new_initializer(architecture.initial_deviation),
+      dtype='float32',
+      name='logit',
     )
 
   def call(self, text):
@@ -33,12 +37,17 @@ class RelationshipHead(tf_keras.layers.Layer):
 class MaskedWordHead(tf_keras.layers.Layer):
   """Masked words, over the vocabulary, tied to the word embeddings."""
 
-  def __init__(self, word_embeddings: tf.Variable, **kwargs):
+  def __init__(
+    self,
+    architecture: Architecture,
+    word_embeddings: tf.Variable,
+    **kwargs,
+  ):
     super().__init__(**kwargs)
     self.masked_words = nlp_layers.MaskedLM(
       word_embeddings,
       activation=gelu,
-      initializer=new_initializer(),
+      initializer=new_initializer(architecture.initial_deviation),
       name='masked_words',
     )
 
@@ -61,18 +70,18 @@ class MaskedWordHead(tf_keras.layers.Layer):
 class RoiCategoryHead(tf_keras.layers.Layer):
   """Categories of masked RoIs; class 0 is background."""
 
-  def __init__(self, hidden_size: int, num_categories: int, **kwargs):
+  def __init__(self, architecture: Architecture, **kwargs):
     super().__init__(**kwargs)
     self.transform = tf_keras.layers.Dense(
-      hidden_size,
+      architecture.hidden_size,
       activation=gelu,
-      kernel_initializer=new_initializer(),
+      kernel_initializer=new_initializer(architecture.initial_deviation),
       name='transform',
     )
     self.norm = layer_norm('norm')
     self.logits = tf_keras.layers.Dense(
-      num_categories + 1,
-      kernel_initializer=new_initializer(),
+      architecture.num_categories + 1,
+      kernel_initializer=new_initializer(architecture.initial_deviation),
       dtype='float32',
       name='logits',
     )
@@ -85,11 +94,11 @@ class RoiCategoryHead(tf_keras.layers.Layer):
 class AppearanceHead(tf_keras.layers.Layer):
   """Categories of RoIs from appearance alone, Fast R-CNN's own output."""
 
-  def __init__(self, num_categories: int, **kwargs):
+  def __init__(self, architecture: Architecture, **kwargs):
     super().__init__(**kwargs)
     self.logits = tf_keras.layers.Dense(
-      num_categories + 1,
-      kernel_initializer=new_initializer(),
+      architecture.num_categories + 1,
+      kernel_initializer=new_initializer(architecture.initial_deviation),
       dtype='float32',
       name='logits',
     )
@@ -102,18 +111,18 @@ class AppearanceHead(tf_keras.layers.Layer):
 class AnswerHead(tf_keras.layers.Layer):
   """Answer classes, from the final [MASK] in the answer's place."""
 
-  def __init__(self, hidden_size: int, num_answers: int, **kwargs):
+  def __init__(self, architecture: Architecture, num_answers: int, **kwargs):
     super().__init__(**kwargs)
     self.transform = tf_keras.layers.Dense(
-      hidden_size,
+      architecture.hidden_size,
       activation=gelu,
-      kernel_initializer=new_initializer(),
+      kernel_initializer=new_initializer(architecture.initial_deviation),
       name='transform',
     )
     self.norm = layer_norm('norm')
     self.logits = tf_keras.layers.Dense(
       num_answers,
-      kernel_initializer=new_initializer(),
+      kernel_initializer=new_initializer(architecture.initial_deviation),
       dtype='float32',
       name='logits',
     )

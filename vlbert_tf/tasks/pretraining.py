@@ -52,16 +52,10 @@ class PretrainingModel(tf_keras.Model):
     self.architecture = architecture
     self.backbone = VlBert(architecture, name='backbone')
     self.relationship = heads.RelationshipHead(
-      architecture.hidden_size, name='relationship'
+      architecture, name='relationship'
     )
-    self.roi_category = heads.RoiCategoryHead(
-      architecture.hidden_size,
-      architecture.num_categories,
-      name='roi_category',
-    )
-    self.appearance = heads.AppearanceHead(
-      architecture.num_categories, name='appearance'
-    )
+    self.roi_category = heads.RoiCategoryHead(architecture, name='roi_category')
+    self.appearance = heads.AppearanceHead(architecture, name='appearance')
     self.masked_word = None
 
   def call(self, inputs, seed=None):
@@ -70,7 +64,9 @@ class PretrainingModel(tf_keras.Model):
     if self.masked_word is None:
       # Tied to the word embeddings, which exist from the first call on.
       self.masked_word = heads.MaskedWordHead(
-        self.backbone.element_embedding.words, name='masked_word'
+        self.architecture,
+        self.backbone.element_embedding.words,
+        name='masked_word',
       )
     return {
       elements.RELATIONSHIP_LOGITS: self.relationship(states.text),

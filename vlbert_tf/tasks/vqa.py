@@ -37,9 +37,7 @@ class VqaModel(tf_keras.Model):
     super().__init__(autocast=False, **kwargs)
     self.architecture = architecture
     self.backbone = VlBert(architecture, name='backbone')
-    self.answer = heads.AnswerHead(
-      architecture.hidden_size, num_answers, name='answer'
-    )
+    self.answer = heads.AnswerHead(architecture, num_answers, name='answer')
 
   def call(self, inputs, seed=None, return_attention=False):
     """Answers questions.

@@ -218,7 +218,7 @@ class RoiFeatures(tf_keras.layers.Layer):
     Returns:
       `[B, N, A]`.
     """
-    image = tf.cast(image, self.compute_dtype)
+    image = tf.cast(image * self.architecture.pixel_scale, self.compute_dtype)
     aligned = roi_align(
       self.feature_map(image, image_size),
       boxes,

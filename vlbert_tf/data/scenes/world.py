@@ -34,7 +34,7 @@ REFERENCE_SIDE = 120
 SIDES = {'small': (22, 28), 'large': (42, 54)}
 MIN_VISIBLE = 0.6  # part of an object's full silhouette
 MIN_OBJECTS, MAX_OBJECTS = 3, 10
-_COUNT_WEIGHTS = (0.15, 0.21, 0.22, 0.18, 0.12, 0.06, 0.04, 0.02)
+_COUNT_WEIGHTS = (0.40, 0.25, 0.14, 0.09, 0.05, 0.03, 0.02, 0.02)
 _PLACING_ATTEMPTS = 30
 _MAX_BOX_OVERLAP = 0.3  # of the smaller box; keeps refused placings cheap
 
