@@ -20,7 +20,12 @@ from vlbert_tf.data.scenes import official_files, render
 from vlbert_tf.data.scenes.answers import human_answers, most_frequent
 from vlbert_tf.data.scenes.captions import write_captions
 from vlbert_tf.data.scenes.questions import ask_questions
-from vlbert_tf.data.scenes.world import SHAPES, Scene, sample_scene
+from vlbert_tf.data.scenes.world import (
+  CATEGORIES,
+  Scene,
+  category,
+  sample_scene,
+)
 
 # A change of what is generated for a seed changes this.
 VERSION = 1
@@ -149,7 +154,7 @@ def make_image(
       official_files.instance_entry(
         image_id * _OBJECTS_STRIDE + number,
         image_id,
-        SHAPES.index(each.shape) + 1,
+        CATEGORIES.index(category(each)) + 1,
         each.box,
         each.area,
       )
@@ -234,7 +239,7 @@ def _write_question_split(folder, split, images):
     annotations += each.annotations
   official_files.write_vqa(folder, split, questions, annotations, DESCRIPTION)
   official_files.write_instances(
-    folder, split, entries, instances, SHAPES, DESCRIPTION
+    folder, split, entries, instances, CATEGORIES, DESCRIPTION
   )
 
 
@@ -250,7 +255,7 @@ def _write_caption_split(folder, split, images):
     folder, split.removeprefix('captions_'), rows, paths
   )
   official_files.write_instances(
-    folder, split, entries, instances, SHAPES, DESCRIPTION
+    folder, split, entries, instances, CATEGORIES, DESCRIPTION
   )
 
 

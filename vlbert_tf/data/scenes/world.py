@@ -39,6 +39,11 @@ _PLACING_ATTEMPTS = 30
 _MAX_BOX_OVERLAP = 0.3  # of the smaller box; keeps refused placings cheap
 
 
+# What a detector would tell apart: like the detector of Visual Genome, whose
+# categories come with attributes, more than the bare shape.
+CATEGORIES = tuple(f'{color} {shape}' for color in COLORS for shape in SHAPES)
+
+
 @dataclasses.dataclass(frozen=True)
 class SceneObject:
   """One object.
@@ -88,6 +93,11 @@ class Scene:
   surface: str
   horizon: int
   objects: tuple[SceneObject, ...]
+
+
+def category(thing: SceneObject) -> str:
+  """The one of `CATEGORIES` that an object belongs to."""
+  return f'{thing.color} {thing.shape}'
 
 
 def sample_scene(
