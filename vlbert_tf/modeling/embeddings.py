@@ -28,6 +28,7 @@ class VisualEmbedding(tf_keras.layers.Layer):
       kernel_initializer=new_initializer(arch.initial_deviation),
       name='projection',
     )
+    self.appearance_norm = layer_norm('appearance_norm')
     self.norm = layer_norm('norm')
     self.hidden_roi = self.add_weight(
       name='hidden_roi',
@@ -52,7 +53,10 @@ class VisualEmbedding(tf_keras.layers.Layer):
     waves = geometry.embed_corners(
       boxes, image_size, self.architecture.geometry_size
     )
-    parts = [tf.cast(waves, appearance.dtype), appearance]
+    # Brought to the size of sines and cosines, whatever the network that it
+    # comes from.
+    parts = [waves, self.appearance_norm(appearance)]
+    parts = [tf.cast(part, self.compute_dtype) for part in parts]
     embedded = self.norm(self.projection(tf.concat(parts, axis=-1)))
     # Of the size of the embeddings that it is summed with. The factor is no
     # start value of gamma: the optimizer's first steps, all of one size, would

@@ -1,6 +1,7 @@
 """The two walk-throughs: which programs run, in which order, with what."""
 
 import json
+import os
 import pathlib
 import subprocess
 import time
@@ -24,7 +25,18 @@ def scenes(folder: str) -> None:
   root = walk.folder
   data, records = root / 'data', root / 'records'
   captions, questions = records / 'scenes_captions', records / 'scenes_vqa'
-  walk.run(Step('make scenes', 'vlbert-make-scenes', [f'--output_dir={data}']))
+  walk.run(
+    Step(
+      'make scenes',
+      'vlbert-make-scenes',
+      [
+        f'--output_dir={data}',
+        '--train_images=4000',
+        '--caption_images=4000',
+        f'--num_workers={os.cpu_count()}',
+      ],
+    )
+  )
   walk.run(
     Step(
       'learn vocabulary',
@@ -39,9 +51,18 @@ def scenes(folder: str) -> None:
     _build_questions(data, records, 'scenes_vqa'),
   )
   files = _data_override(root, captions)
+  half = max(1, (os.cpu_count() or 2) // 2)
   walk.run(
-    _train('pre-train', 'pretraining', 'pretrain/tiny.yaml', root, files),
-    _train_vqa('fine-tune from nothing', 'vqa_only', root, questions),
+    # Two runs of half the cores each do more than one of all after another.
+    _train(
+      'pre-train',
+      'pretraining',
+      'pretrain/tiny.yaml',
+      root,
+      files,
+      threads=half,
+    ),
+    _train_vqa('train from nothing', 'vqa_only', root, questions, threads=half),
   )
   walk.run(
     _train_vqa(
@@ -154,7 +175,13 @@ def _data_override(root: pathlib.Path, records: pathlib.Path) -> list[str]:
 
 
 def _train(
-  name: str, experiment: str, recipe: str, root: pathlib.Path, override, into=''
+  name: str,
+  experiment: str,
+  recipe: str,
+  root: pathlib.Path,
+  override: list[str],
+  into: str = '',
+  threads: int = 0,
 ) -> Step:
   return Step(
     name,
@@ -165,6 +192,7 @@ def _train(
       f'--model_dir={root / (into or experiment)}',
       f'--params_override={",".join(override)}',
     ],
+    threads,
   )
 
 
@@ -175,6 +203,7 @@ def _train_vqa(
   records: pathlib.Path,
   init_checkpoint: pathlib.Path | str = '',
   recipe: str = 'vqa/tiny.yaml',
+  threads: int = 0,
 ) -> Step:
   override = [
     *_data_override(root, records),
@@ -182,7 +211,7 @@ def _train_vqa(
   ]
   if init_checkpoint:
     override.append(f'task.init_checkpoint={init_checkpoint}')
-  return _train(name, 'vqa', recipe, root, override, into)
+  return _train(name, 'vqa', recipe, root, override, into, threads)
 
 
 def _predict(
