@@ -149,12 +149,15 @@ def _cell_mask(cells: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
 
 def _repeat_border(x: tf.Tensor, cells: tf.Tensor) -> tf.Tensor:
   """Fills what lies beyond `cells` `[B, 2]` with the last cell before it."""
-  rows = tf.minimum(tf.range(tf.shape(x)[1])[None], cells[:, :1] - 1)
-  columns = tf.minimum(tf.range(tf.shape(x)[2])[None], cells[:, 1:] - 1)
-  x = tf.gather(x, rows, axis=1, batch_dims=1)
-  x = tf.transpose(x, [0, 2, 1, 3])
-  x = tf.gather(x, columns, axis=1, batch_dims=1)
-  return tf.transpose(x, [0, 2, 1, 3])
+  # Products with one-hot rows rather than gathers, whose gradient adds up in
+  # an order that differs from run to run.
+  height, width = tf.shape(x)[1], tf.shape(x)[2]
+  rows = tf.minimum(tf.range(height)[None], cells[:, :1] - 1)
+  columns = tf.minimum(tf.range(width)[None], cells[:, 1:] - 1)
+  x = tf.einsum('bih,bhwc->biwc', tf.one_hot(rows, height, dtype=x.dtype), x)
+  return tf.einsum(
+    'bjw,biwc->bijc', tf.one_hot(columns, width, dtype=x.dtype), x
+  )
 
 
 class RoiFeatures(tf_keras.layers.Layer):
