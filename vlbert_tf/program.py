@@ -15,6 +15,8 @@ from absl import app, flags, logging
 # not have to be searched for among them.
 os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')
 
+_HELP_FLAGS = {'--help', '-help', '--helpshort', '--helpfull'}
+
 
 def run(main: Callable[[list[str]], None], usage: str) -> None:
   """Runs `main` as a program.
@@ -37,7 +39,13 @@ def run(main: Callable[[list[str]], None], usage: str) -> None:
       sys.exit(1)
 
   logging.set_verbosity(logging.INFO)
-  app.run(guarded)
+  try:
+    app.run(guarded)
+  except SystemExit:
+    # absl ends with 1 after a help text that was asked for.
+    if _HELP_FLAGS & set(sys.argv[1:]):
+      sys.exit(0)
+    raise
 
 
 def require(**named: object) -> None:
