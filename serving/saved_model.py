@@ -6,6 +6,7 @@ import tf_keras
 from serving import signatures
 from vlbert_tf import elements
 from vlbert_tf.data import batching
+from vlbert_tf.tasks import base
 from vlbert_tf.tasks.vqa import VqaTask
 from vlbert_tf.text.sequence import question_sequence
 from vlbert_tf.vision import image as images
@@ -54,11 +55,11 @@ class VqaModule(tf.Module):
 
   def _text(self, question: tf.Tensor) -> batching.Tensors:
     tokenizer = self._task.tokenizer
-    buckets = self._shape.text_buckets
     words = tokenizer.tokenize(question)
     lengths = words.row_lengths()
     # [CLS] question [SEP] [MASK] [SEP]
-    longest = buckets[-1] - 4
+    max_length = self._shape.text_buckets[-1]
+    longest = max_length - 4
     tf.debugging.assert_greater(
       lengths, tf.zeros_like(lengths), 'A question must contain a word.'
     )
@@ -67,12 +68,9 @@ class VqaModule(tf.Module):
       tf.cast(longest, lengths.dtype),
       f'A question may have at most {longest} word pieces.',
     )
-    sequence, position = question_sequence(words, tokenizer, buckets[-1])
-    real = tf.cast(tf.ones_like(sequence.word_ids), tf.bool)
+    sequence, position = question_sequence(words, tokenizer, max_length)
     return {
-      elements.WORD_IDS: batching.pad_text(sequence.word_ids, buckets),
-      elements.WORD_MASK: batching.pad_text(real, buckets),
-      elements.SEGMENT_IDS: batching.pad_text(sequence.segment_ids, buckets),
+      **base.padded_text(sequence, sequence.word_ids, self._shape),
       elements.ANSWER_POSITION: position,
     }
 

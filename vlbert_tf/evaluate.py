@@ -58,14 +58,9 @@ def _model_metrics() -> dict:
   # TensorFlow takes seconds to import, and --help should not pay for it.
   from vlbert_tf.tasks import inference, saved
 
-  data = {
-    'split': _SPLIT.value,
-    'swap_images': _SWAP_IMAGES.value,
-    'is_training': False,
-  }
-  if _RECORDS.value:
-    data['path'] = _RECORDS.value
-  task = saved.load_task(_MODEL_DIR.value, {'validation_data': data})
+  task = saved.load_task_on(
+    _MODEL_DIR.value, _SPLIT.value, _RECORDS.value, _SWAP_IMAGES.value
+  )
   model = saved.restore_trained(task, _MODEL_DIR.value, _CHECKPOINT.value)
   return inference.evaluate(task, model, task.task_config.validation_data)
 

@@ -38,14 +38,9 @@ def main(argv: list[str]) -> None:
   from vlbert_tf.evaluation import vqa
   from vlbert_tf.tasks import inference, saved
 
-  data = {
-    'split': _SPLIT.value,
-    'swap_images': _SWAP_IMAGES.value,
-    'is_training': False,
-  }
-  if _RECORDS.value:
-    data['path'] = _RECORDS.value
-  task = saved.load_task(_MODEL_DIR.value, {'validation_data': data})
+  task = saved.load_task_on(
+    _MODEL_DIR.value, _SPLIT.value, _RECORDS.value, _SWAP_IMAGES.value
+  )
   if task.task_config.name != saved.VQA:
     raise ValueError(
       'Only models for question answering give answers. '

@@ -168,7 +168,7 @@ class VlBertTask(base_task.Task, abc.ABC):
     with tf.GradientTape() as tape:
       outputs = model(inputs, seed=seed)
       losses = self.compute_losses(inputs, outputs)
-      means, total = self._normalize(losses)
+      total = self._normalize(losses)
       scaled = total
       if isinstance(optimizer, tf_keras.mixed_precision.LossScaleOptimizer):
         scaled = optimizer.get_scaled_loss(total)
@@ -182,17 +182,17 @@ class VlBertTask(base_task.Task, abc.ABC):
     if isinstance(optimizer, tf_keras.mixed_precision.LossScaleOptimizer):
       gradients = optimizer.get_unscaled_gradients(gradients)
     optimizer.apply_gradients(zip(gradients, variables, strict=True))
-    return self._report(inputs, outputs, losses, means, total, metrics)
+    return self._report(inputs, outputs, losses, total, metrics)
 
   def validation_step(self, inputs, model, metrics=None):
     """One batch of one replica, without dropout."""
     outputs = model(inputs)
     losses = self.compute_losses(inputs, outputs)
-    means, total = self._normalize(losses)
-    return self._report(inputs, outputs, losses, means, total, metrics)
+    total = self._normalize(losses)
+    return self._report(inputs, outputs, losses, total, metrics)
 
-  def _normalize(self, losses: dict[str, Loss]):
-    """Each loss over the labels of all replicas, and their weighted sum.
+  def _normalize(self, losses: dict[str, Loss]) -> tf.Tensor:
+    """Weighted sum of losses, each over the labels of all replicas.
 
     One replica may have no label of a kind: its own mean would count as much
     as that of a replica with many.
@@ -203,15 +203,14 @@ class VlBertTask(base_task.Task, abc.ABC):
       tf.stack([loss.count for loss in losses.values()]),
     )
     counts = tf.maximum(counts, 1.0)
-    means = {
-      name: loss.total / counts[i]
-      for i, (name, loss) in enumerate(losses.items())
-    }
-    total = tf.add_n([losses[n].weight * mean for n, mean in means.items()])
-    return means, total
+    return tf.add_n(
+      [
+        loss.weight * loss.total / counts[i]
+        for i, loss in enumerate(losses.values())
+      ]
+    )
 
-  def _report(self, inputs, outputs, losses, means, total, metrics):
-    del means
+  def _report(self, inputs, outputs, losses, total, metrics):
     values = {
       name: (loss.total / tf.maximum(loss.count, 1.0), loss.count)
       for name, loss in losses.items()

@@ -58,6 +58,29 @@ def load_task(
   return task_class(config)
 
 
+def load_task_on(
+  model_dir: str, split: str, records: str = '', swap_images: bool = False
+) -> base.VlBertTask:
+  """The task of a model folder, with a split as its validation data.
+
+  Args:
+    model_dir: folder that `vlbert-train` wrote.
+    split: to evaluate on, or to predict.
+    records: folder of records; by default that of the training.
+    swap_images: see `pipeline.DataConfig`.
+
+  Returns:
+    The task.
+
+  Raises:
+    ValueError: as `load_task`.
+  """
+  data = {'split': split, 'swap_images': swap_images, 'is_training': False}
+  if records:
+    data['path'] = records
+  return load_task(model_dir, {'validation_data': data})
+
+
 def restore_trained(
   task: base.VlBertTask, model_dir: str, checkpoint: str = ''
 ) -> tf_keras.Model:

@@ -2,6 +2,8 @@
 
 import tensorflow as tf
 
+from vlbert_tf.boxes import rescale
+
 # Means of the Caffe models that Faster R-CNN's weights descend from, in RGB.
 CHANNEL_MEANS = (122.7717, 115.9465, 102.9801)
 
@@ -64,7 +66,7 @@ def scale_image_and_boxes(
   size = scaled_size(original[0], original[1], short_side, long_side)
   scaled = tf.image.resize(image, size)
   ratio = tf.cast(size, tf.float32) / tf.cast(original, tf.float32)
-  return scaled, boxes * tf.gather(ratio, [1, 0, 1, 0])
+  return scaled, rescale(boxes, ratio[0], ratio[1])
 
 
 def canvas_sizes(short_side: int, long_side: int) -> list[tuple[int, int]]:
