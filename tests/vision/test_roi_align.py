@@ -102,3 +102,24 @@ def test_the_gradient_to_the_map_equals_finite_differences():
     high, low = (loss(tf.constant(m, tf.float32)) for m in moved)
     # The loss is quadratic: central differences are exact but for rounding.
     assert abs((high - low) / (2 * step) - gradient[place]) < 5e-3
+
+
+def test_the_gradient_of_many_boxes_is_the_sum_of_their_gradients():
+  # Enough work that a parallel kernel splits the boxes among its threads:
+  # crop_and_resize's own gradient fails here.
+  features = tf.zeros([1, 38, 63, 256])
+  boxes = tf.tile([[[0.0, 0.0, 63 * 16.0, 38 * 16.0]]], [1, 100, 1])
+  upstream = tf.random.stateless_normal([1, 1, 14, 14, 256], [3, 5])
+
+  def gradient(boxes, upstream):
+    with tf.GradientTape() as tape:
+      tape.watch(features)
+      aligned = roi_align(features, boxes, output_size=14, stride=16)
+    return tape.gradient(aligned, features, upstream)
+
+  alone = gradient(boxes[:, :1], upstream)
+
+  # Lost sums are a matter of chance.
+  for _ in range(10):
+    together = gradient(boxes, tf.repeat(upstream, 100, axis=1))
+    np.testing.assert_allclose(together, 100 * alone, rtol=1e-4, atol=1e-3)
