@@ -152,7 +152,7 @@ _SIZES = {
     'num_heads': 4,
     'feed_forward_size': 512,
     'max_positions': 128,
-    'geometry_size': 256,
+    'geometry_size': 64,
     'initial_deviation': 0.08,
     'embedding_deviation': 0.1,
     'resnet': THIN_RESNET,

@@ -188,6 +188,23 @@ def _list_of_objects(scene, rng):
   return _sentence(listed, pick(rng, _PLURAL_VERBS), *_setting(scene, rng))
 
 
+def _described(scene, rng):
+  """'the ball is red and the blue one is a cone'."""
+  order = rng.permutation(len(scene.objects))[: int(rng.integers(1, 4))]
+  counts = relations.description_counts(scene)
+  clauses = []
+  for each in (scene.objects[int(i)] for i in order):
+    if counts[Description(shape=each.shape)] == 1:
+      name = wording.noun_phrase(rng, Description(shape=each.shape))
+      words = wording.COLOR_WORDS[each.color]
+      clauses.append(f'the {name} is {wording.word_for(rng, words)}')
+    elif counts[Description(color=each.color)] == 1:
+      name = wording.word_for(rng, wording.COLOR_WORDS[each.color])
+      shape = wording.noun_phrase(rng, Description(shape=each.shape))
+      clauses.append(f'the {name} one is {wording.with_article(shape)}')
+  return _sentence(' and '.join(clauses)) if clauses else None
+
+
 def _counted(scene, rng):
   several = _several(scene, rng)
   if several is None:
@@ -233,7 +250,7 @@ def _phrase(rng, each):
 def _some_of(rng, each, minimum):
   """Keeps at least `minimum` attributes, the shape and the color mostly."""
   while True:
-    kept = rng.random(4) < (0.93, 0.75, 0.45, 0.35)
+    kept = rng.random(4) < (0.97, 0.85, 0.15, 0.15)
     values = (each.shape, each.color, each.material, each.size)
     said = Description(
       *(v if keep else None for v, keep in zip(values, kept, strict=True))
@@ -260,6 +277,7 @@ def _sentence(*parts):
 
 
 _BODIES = (
+  *[_described] * 6,
   _single,
   _related_pair,
   _related_pair,

@@ -28,7 +28,7 @@ from vlbert_tf.data.scenes.world import (
 )
 
 # A change of what is generated for a seed changes this.
-VERSION = 1
+VERSION = 2
 DESCRIPTION = 'Rendered scenes of simple objects, with captions and questions'
 _SPLITS = ('train', 'val', 'test', 'captions_train', 'captions_val')
 _MAX_SPLIT_IMAGES = 1_000_000  # ids of a split stay clear of the next one's

@@ -21,7 +21,7 @@ from vlbert_tf.data.scenes.world import (
   Scene,
 )
 
-MIN_QUESTIONS, MAX_QUESTIONS = 4, 6
+MIN_QUESTIONS, MAX_QUESTIONS = 7, 9
 _ATTRIBUTE_VALUES = (SHAPES, COLORS, MATERIALS, SIZES)
 _COUNT_WEIGHTS = np.array([0.2, 0.22, 0.22, 0.16, 0.12, 0.08])
 _ATTEMPTS = 40
@@ -308,13 +308,13 @@ def _more(scene, rng):
 
 # Each with its share of all questions and the function that asks.
 FAMILIES: dict[str, tuple[float, Callable]] = {
-  'color': (0.25, _attribute('color')),
-  'shape': (0.16, _attribute('shape')),
-  'material': (0.13, _attribute('material')),
-  'size': (0.07, _attribute('size')),
-  'surface': (0.03, _surface),
-  'existence': (0.20, _existence),
-  'count': (0.09, _count),
+  'color': (0.33, _attribute('color')),
+  'shape': (0.33, _attribute('shape')),
+  'material': (0.07, _attribute('material')),
+  'size': (0.04, _attribute('size')),
+  'surface': (0.02, _surface),
+  'existence': (0.10, _existence),
+  'count': (0.06, _count),
   'relation': (0.02, _relation),
   'related_shape': (0.01, _related_shape),
   'related_color': (0.01, _related_color),

@@ -16,6 +16,7 @@ from vlbert_tf.data.scenes.world import Scene, SceneObject
 
 _MARGIN = 0.12  # of the image's side along the axis of the relation
 _NEAR_GAP = 0.1  # of the longer side, between the boxes
+_SHORT_SHARE = 0.9  # references of one word, shape or color
 _FAR_DISTANCE = 0.5  # of the longer side, between the centers
 OPPOSITES = {
   'left': 'right',
@@ -55,6 +56,9 @@ def unique_description(
 ) -> Description | None:
   """A description that fits one object only.
 
+  People name a thing by what tells it apart and no more: mostly its shape or
+  its color alone, and an object that needs more words is mostly left out.
+
   Args:
     scene: where it must be unique.
     each: the object meant.
@@ -62,7 +66,8 @@ def unique_description(
     hidden: attributes that may not be said, such as the one asked for.
 
   Returns:
-    None where no description without the hidden attributes is unique.
+    None where no description without the hidden attributes is unique, or
+    only a long one is and the chance is against it.
   """
   counts = description_counts(scene)
   usable = [
@@ -72,6 +77,8 @@ def unique_description(
     and counts[said] == 1
     and all(getattr(said, attribute) is None for attribute in hidden)
   ]
+  if rng.random() < _SHORT_SHARE:
+    usable = [s for s in usable if s.length == 1 and (s.shape or s.color)]
   if not usable:
     return None
   weights = np.array([_speakability(said) for said in usable])
