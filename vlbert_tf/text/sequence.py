@@ -66,6 +66,20 @@ def question_sequence(
   return sequence, length - 2
 
 
+def swap_left_right(texts: tf.Tensor) -> tf.Tensor:
+  """Puts 'right' for 'left' and the other way round, as whole words.
+
+  Args:
+    texts: string `[...]`.
+
+  Returns:
+    string `[...]`, lower-case where a word was swapped.
+  """
+  marked = tf.strings.regex_replace(texts, r'(?i)\bleft\b', '\x01')
+  swapped = tf.strings.regex_replace(marked, r'(?i)\bright\b', 'left')
+  return tf.strings.regex_replace(swapped, '\x01', 'right')
+
+
 def _join(
   sections: Sequence[tf.RaggedTensor],
   segments: Sequence[int],

@@ -66,6 +66,12 @@ def vqa() -> cfg.ExperimentConfig:
   return _experiment(saved.VQA, 1e-4, 2_000, 34_688)
 
 
+@exp_factory.register_config_factory(saved.REFCOCO)
+def refcoco() -> cfg.ExperimentConfig:
+  """VL-BERT §4.2.3: 120 k expressions to train on, 20 epochs of batch 256."""
+  return _experiment(saved.REFCOCO, 2e-4, 500, 9_390)
+
+
 def load_experiment(
   name: str, config_files: list[str], params_override: str = ''
 ) -> cfg.ExperimentConfig:
