@@ -10,7 +10,7 @@ from absl import logging
 
 from vlbert_tf import boxes, elements
 from vlbert_tf.data import batching, pipeline
-from vlbert_tf.tasks import base, refcoco
+from vlbert_tf.tasks import base, refcoco, vcr
 from vlbert_tf.tasks.vqa import QUESTION, QUESTION_ID, VqaTask
 from vlbert_tf.visualization import AnsweredQuestion
 
@@ -109,6 +109,42 @@ def predict_regions(
     for expression_id, box, weight in rows:
       if weight:
         yield int(expression_id), box.tolist()
+
+
+def predict_choices(
+  task: vcr.VcrTask, model: tf_keras.Model, data: pipeline.DataConfig
+) -> Iterator[tuple[str, str, list[float]]]:
+  """Judges the candidates of every question of a split.
+
+  Args:
+    task: of the model.
+    model: with its trained weights.
+    data: the split; `is_training` must be off.
+
+  Yields:
+    Question id, what was judged, and the probabilities of its four
+    candidates: 'answer', or 'rationale_conditioned_on_a' and a number. A
+    model of rationales judges them for each of the four answers.
+  """
+
+  @tf.function
+  def step(batch):
+    return tf.nn.softmax(model(batch)[elements.CANDIDATE_LOGITS])
+
+  given = task.task_config.condition_on
+  for judged, condition_on in vcr.judgements(task.task_config.sub_task):
+    task.task_config.override({'condition_on': condition_on})
+    for batch in _with_progress(task, data):
+      rows = zip(
+        batch[vcr.QUESTION_ID].numpy(),
+        step(batch).numpy(),
+        batch[elements.EXAMPLE_WEIGHT].numpy(),
+        strict=True,
+      )
+      for question_id, probabilities, weight in rows:
+        if weight:
+          yield question_id.decode(), judged, probabilities.tolist()
+  task.task_config.override({'condition_on': given})
 
 
 def illustrate_answers(
