@@ -132,7 +132,7 @@ def test_vcr_goes_all_the_way(fixtures, photos, tmp_path):
     )
     files[sub_task] = f'{tmp_path}/{sub_task}.csv'
     _predict(model_dir=model_dir, split='val', output=files[sub_task])
-      inside[sub_task] = _evaluate(model_dir=model_dir, split='val')
+    inside[sub_task] = _evaluate(model_dir=model_dir, split='val')
   judged = _evaluate(
     benchmark='vcr',
     results=','.join(files.values()),
