@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 import pytest
+import tensorflow as tf
 
 from beam_jobs import job
 from vlbert_tf.data.readers import refcoco
@@ -61,7 +62,8 @@ def _train(folder: pathlib.Path, fixtures, experiment, split, **task):
   }
   model_dir = folder / f'model_{task.get("sub_task", "")}'
   params = experiments.load_experiment(experiment, [], str(override))
-  runner.train(params, 'train', str(model_dir))
+  one_device = tf.distribute.OneDeviceStrategy('CPU:0')
+  runner.train(params, 'train', str(model_dir), one_device)
   return str(model_dir)
 
 
