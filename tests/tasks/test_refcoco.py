@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import tensorflow as tf
+import tf_keras
 
 from tests.data import record_folder
 from vlbert_tf import elements
@@ -25,6 +26,7 @@ def _task(folder, **changes):
         'image_short_side': 15,
         'image_long_side': 20,
         'xla': 'none',
+        'dropout_rate': 0.0,
       },
       'train_data': {'path': str(records), 'global_batch_size': 12},
       'validation_data': {
@@ -125,3 +127,16 @@ def test_records_of_another_kind_are_refused(task, tmp_path):
 
   with pytest.raises(ValueError, match=r'of captions.*--dataset=refcoco'):
     task.build_inputs(data)
+
+
+def test_training_lowers_the_loss_of_what_it_sees(task):
+  model = task.build_model()
+  optimizer = tf_keras.optimizers.legacy.Adam(1e-3)
+  batch = next(iter(task.build_inputs(task.task_config.validation_data)))
+  step = tf.function(lambda: task.train_step(batch, model, optimizer))
+
+  losses = [float(step()[task.loss]) for _ in range(100)]
+
+  outputs = model(batch)
+  assert outputs[elements.ROI_LOGITS].shape == (5, 3)
+  assert losses[-1] < 0.3 * losses[0]

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import tensorflow as tf
+import tf_keras
 
 from tests.data import record_folder
 from vlbert_tf import elements
@@ -25,6 +26,7 @@ def _task(folder, labeled=True, **changes):
         'image_short_side': 15,
         'image_long_side': 20,
         'xla': 'none',
+        'dropout_rate': 0.0,
       },
       'roi_mask_rate': 0.5,
       'train_data': {'path': str(records), 'global_batch_size': 12},
@@ -154,3 +156,34 @@ def test_losses_by_hand(tmp_path):
 def test_an_unknown_sub_task_is_refused(tmp_path):
   with pytest.raises(ValueError, match="answer, rationale. Received: 'both'"):
     _task(tmp_path, sub_task='both')
+
+
+def test_training_lowers_the_loss_of_what_it_sees(tmp_path):
+  task = _task(tmp_path)
+  model = task.build_model()
+  optimizer = tf_keras.optimizers.legacy.Adam(1e-3)
+  batch = next(iter(task.build_inputs(task.task_config.validation_data)))
+  step = tf.function(lambda: task.train_step(batch, model, optimizer))
+
+  losses = [float(step()[task.loss]) for _ in range(40)]
+
+  outputs = model(batch)
+  assert outputs[elements.CANDIDATE_LOGITS].shape == (5, 4)
+  assert losses[-1] < 0.3 * losses[0]
+  # A tagged word takes its RoI's feature: another RoI, another answer.
+  moved = {**batch, elements.WORD_ROI_INDEX: batch['word_roi_index'] * 0}
+  changed = model(moved)[elements.CANDIDATE_LOGITS]
+  assert np.abs(changed - outputs[elements.CANDIDATE_LOGITS]).max() > 1e-4
+
+
+def test_a_test_split_has_no_labels_and_no_loss(tmp_path):
+  task = _task(tmp_path, labeled=False, sub_task='rationale')
+  batch = next(iter(task.build_inputs(task.task_config.validation_data)))
+  outputs = {
+    elements.CANDIDATE_LOGITS: tf.zeros([5, 4]),
+    elements.ROI_CATEGORY_LOGITS: tf.zeros([20, 3, 4]),
+  }
+
+  losses = task.compute_losses(batch, outputs)
+
+  assert float(losses['candidate_loss'].count) == 0
