@@ -31,6 +31,8 @@ train, val, testA, testB), instances, images (folder, may be repeated),
 detections (MAttNet's JSON: candidates in place of the annotated boxes). Keys
 of --dataset=vcr: questions (JSON lines), images (folder), metadata (folder,
 where it is another), categories (one a line, where they are not COCO's).
+Keys of --dataset=own, questions of one's own (docs/datasets.md): questions
+(JSON lines), images (folder), categories (labels of boxes, one a line).
 
 The records appear in OUTPUT_DIR/NAME/1.0.0 when they are complete, with
 manifest.json (counts), drops.jsonl (every item set aside, and why),
@@ -53,7 +55,7 @@ from vlbert_tf import program
 _DATASET = flags.DEFINE_enum(
   'dataset',
   None,
-  ['vqa', 'captions', 'refcoco', 'vcr'],
+  ['vqa', 'captions', 'refcoco', 'vcr', 'own'],
   'Form of the annotation files.',
 )
 _NAME = flags.DEFINE_string('name', None, 'Name of the records.')

@@ -11,6 +11,7 @@ from vlbert_tf.data.readers import (
   coco,
   conceptual_captions,
   files,
+  own,
   refcoco,
   vcr,
   vqa,
@@ -20,11 +21,13 @@ VQA = 'vqa'
 CAPTIONS = 'captions'
 REFCOCO = 'refcoco'
 VCR = 'vcr'
+OWN = 'own'
 KINDS = {
   VQA: example_schema.QUESTIONS,
   CAPTIONS: example_schema.CAPTIONS,
   REFCOCO: example_schema.EXPRESSIONS,
   VCR: example_schema.CHOICES,
+  OWN: example_schema.QUESTIONS,
 }
 
 _REQUIRED = {
@@ -32,12 +35,14 @@ _REQUIRED = {
   CAPTIONS: ('captions', 'images', 'instances'),
   REFCOCO: ('refs', 'images', 'instances'),
   VCR: ('questions', 'images'),
+  OWN: ('questions', 'images'),
 }
 _OPTIONAL = {
   VQA: ('annotations',),
   CAPTIONS: ('image_index',),
   REFCOCO: ('detections',),
   VCR: ('metadata', 'categories'),
+  OWN: ('categories',),
 }
 # Images are found by their number in any of several folders.
 _SEVERAL_IMAGE_FOLDERS = (VQA, REFCOCO)
@@ -188,7 +193,9 @@ def _read_refcoco(source: SplitSource) -> SplitItems:
 
 def _read_vcr(source: SplitSource) -> SplitItems:
   paths = source.paths
-  categories = vcr.read_categories(*paths.get('categories', (None,)))
+  categories = vcr.CATEGORIES
+  if 'categories' in paths:
+    categories = files.read_names(paths['categories'][0])
   items = vcr.read_images(
     paths['questions'][0],
     paths['images'][0],
@@ -198,11 +205,21 @@ def _read_vcr(source: SplitSource) -> SplitItems:
   return _split_items(source, categories, items, ())
 
 
+def _read_own(source: SplitSource) -> SplitItems:
+  paths = source.paths
+  categories = own.CATEGORIES
+  if 'categories' in paths:
+    categories = files.read_names(paths['categories'][0])
+  items = own.read_images(paths['questions'][0], paths['images'][0], categories)
+  return _split_items(source, categories, items, ())
+
+
 _READERS = {
   VQA: _read_vqa,
   CAPTIONS: _read_captions,
   REFCOCO: _read_refcoco,
   VCR: _read_vcr,
+  OWN: _read_own,
 }
 
 

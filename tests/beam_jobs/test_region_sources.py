@@ -130,6 +130,26 @@ def test_multiple_choice_becomes_records_with_tags(tmp_path):
   np.testing.assert_allclose(record['roi/score'], [0.9, 0.8])
 
 
+def test_ones_own_questions_become_records_with_an_answer_list(tmp_path):
+  (tmp_path / 'shop').mkdir()
+  official_files.write_jpeg(tmp_path / 'shop' / '1.jpg', 1)
+  line = {
+    'image': 'shop/1.jpg',
+    'question': 'Open?',
+    'answers': ['yes'],
+    'boxes': [{'box': [1, 2, 9, 9]}],
+  }
+  (tmp_path / 'mine.jsonl').write_text(json.dumps(line))
+  source = f'val,questions={tmp_path}/mine.jsonl,images={tmp_path}'
+
+  job.run(request(tmp_path, source, dataset='own'))
+
+  (record,) = records(tmp_path)
+  assert record['question/text'].numpy().tolist() == [b'Open?']
+  assert record['roi/box'].numpy().tolist() == [[1.0, 2.0, 9.0, 9.0]]
+  assert (folder(tmp_path) / 'answers.txt').read_text() == 'yes\n'
+
+
 def test_too_many_bad_lines_fail_with_the_three_most_frequent_reasons(tmp_path):
   lines = [
     _vcr_line(0),

@@ -135,7 +135,7 @@ def test_the_readers_take_all_of_it(folder):
     counts[split] = sum(item.count for item in items)
   assert all(counts.values())
 
-  categories = vcr.read_categories(str(folder / 'vcr' / 'categories.txt'))
+  categories = files.read_names(str(folder / 'vcr' / 'categories.txt'))
   for split, images in (('train', 12), ('val', 3), ('test', 8)):
     items = list(
       vcr.read_images(

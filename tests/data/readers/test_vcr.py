@@ -9,7 +9,7 @@ from vlbert_tf.data.annotations import Drop, TaggedText
 from vlbert_tf.data.readers import vcr
 
 IMAGE = 'movie/a@0.jpg'
-CATEGORIES = vcr.read_categories()
+CATEGORIES = vcr.CATEGORIES
 
 
 def _row(number=0, **changes):

@@ -69,23 +69,6 @@ class Objects:
   drops: tuple[Drop, ...]
 
 
-def read_categories(path: str | None = None) -> tuple[str, ...]:
-  """Names of object categories, one a line; those of COCO without a file.
-
-  Raises:
-    ValueError: the file is missing or empty.
-  """
-  if path is None:
-    return CATEGORIES
-  names = tuple(filter(None, map(str.strip, files.read_text(path).split('\n'))))
-  if not names:
-    raise ValueError(
-      f'A file of categories must hold one name a line. Received: {path}, '
-      'which is empty.'
-    )
-  return names
-
-
 def read_images(
   questions: str,
   images: str,
