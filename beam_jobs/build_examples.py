@@ -14,11 +14,25 @@ images=test2015,instances=boxes_test2015.json
     --split=train,captions=Train_GCC-training.tsv,images=downloads,\\
 image_index=index.tsv,instances=boxes.json
 
+  vlbert-build-examples --dataset=refcoco --name=refcoco_plus \\
+    --output_dir=records \\
+    --split='train,refs=refs(unc).p,instances=instances.json,images=train2014'
+
+  vlbert-build-examples --dataset=vcr --name=vcr --output_dir=records \\
+    --split=train,questions=vcr1annots/train.jsonl,images=vcr1images
+
 Keys of --dataset=vqa: questions, annotations (left out where the answers are
 not public), images (folder, may be repeated), instances (COCO's JSON: boxes).
 Images are found by their number. Keys of --dataset=captions: captions,
 images (folder), instances, image_index (`url<TAB>path under images`; without
 it images are named by row number from 0). Boxes are found by file name.
+Keys of --dataset=refcoco: refs (the split's name is one of the file's:
+train, val, testA, testB), instances, images (folder, may be repeated),
+detections (MAttNet's JSON: candidates in place of the annotated boxes). Keys
+of --dataset=vcr: questions (JSON lines), images (folder), metadata (folder,
+where it is another), categories (one a line, where they are not COCO's).
+Keys of --dataset=own, questions of one's own (docs/datasets.md): questions
+(JSON lines), images (folder), categories (labels of boxes, one a line).
 
 The records appear in OUTPUT_DIR/NAME/1.0.0 when they are complete, with
 manifest.json (counts), drops.jsonl (every item set aside, and why),
@@ -39,7 +53,10 @@ from absl import app, flags
 from vlbert_tf import program
 
 _DATASET = flags.DEFINE_enum(
-  'dataset', None, ['vqa', 'captions'], 'Form of the annotation files.'
+  'dataset',
+  None,
+  ['vqa', 'captions', 'refcoco', 'vcr', 'own'],
+  'Form of the annotation files.',
 )
 _NAME = flags.DEFINE_string('name', None, 'Name of the records.')
 _OUTPUT_DIR = flags.DEFINE_string(

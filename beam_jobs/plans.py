@@ -15,9 +15,12 @@ from beam_jobs import output as outputs
 from vlbert_tf.data import example_schema
 from vlbert_tf.data.annotations import (
   Caption,
+  ChoiceQuestion,
+  Expression,
   ImageAnnotations,
   Question,
   Region,
+  TaggedText,
 )
 
 
@@ -159,23 +162,40 @@ def read(path: str) -> ShardPlan:
 
 def _image(row: dict[str, Any]) -> ImageAnnotations:
   return ImageAnnotations(
-    image_id=row['image_id'],
-    image_path=row['image_path'],
-    regions=tuple(
-      Region(tuple(region['box']), region['category'], region['score'])
-      for region in row['regions']
-    ),
-    captions=tuple(Caption(**caption) for caption in row['captions']),
-    questions=tuple(
-      Question(
-        **{
-          **question,
-          'answers': tuple(map(tuple, question['answers'])),
-        }
-      )
-      for question in row['questions']
-    ),
-    size=tuple(row['size']) if row['size'] else None,
+    **{
+      **row,
+      'regions': tuple(
+        Region(**{**region, 'box': tuple(region['box'])})
+        for region in row['regions']
+      ),
+      'captions': tuple(Caption(**caption) for caption in row['captions']),
+      'questions': tuple(
+        Question(
+          **{**question, 'answers': tuple(map(tuple, question['answers']))}
+        )
+        for question in row['questions']
+      ),
+      'expressions': tuple(
+        Expression(**{**each, 'box': tuple(each['box'])})
+        for each in row['expressions']
+      ),
+      'choices': tuple(_choice(each) for each in row['choices']),
+      'size': tuple(row['size']) if row['size'] else None,
+    }
+  )
+
+
+def _choice(row: dict[str, Any]) -> ChoiceQuestion:
+  def text(words_and_tags):
+    return TaggedText(**{k: tuple(v) for k, v in words_and_tags.items()})
+
+  return ChoiceQuestion(
+    **{
+      **row,
+      'question': text(row['question']),
+      'answers': tuple(map(text, row['answers'])),
+      'rationales': tuple(map(text, row['rationales'])),
+    }
   )
 
 

@@ -114,6 +114,7 @@ def _write_records(
           loaded.encoded,
           loaded.height,
           loaded.width,
+          'detected' if image.detected else example_schema.ANNOTATED,
         )
       )
       written.append(image)

@@ -7,20 +7,45 @@ from collections.abc import Iterable
 
 from vlbert_tf.data import example_schema
 from vlbert_tf.data.annotations import Drop, ImageAnnotations
-from vlbert_tf.data.readers import coco, conceptual_captions, files, vqa
+from vlbert_tf.data.readers import (
+  coco,
+  conceptual_captions,
+  files,
+  own,
+  refcoco,
+  vcr,
+  vqa,
+)
 
 VQA = 'vqa'
 CAPTIONS = 'captions'
+REFCOCO = 'refcoco'
+VCR = 'vcr'
+OWN = 'own'
 KINDS = {
   VQA: example_schema.QUESTIONS,
   CAPTIONS: example_schema.CAPTIONS,
+  REFCOCO: example_schema.EXPRESSIONS,
+  VCR: example_schema.CHOICES,
+  OWN: example_schema.QUESTIONS,
 }
 
 _REQUIRED = {
   VQA: ('questions', 'images', 'instances'),
   CAPTIONS: ('captions', 'images', 'instances'),
+  REFCOCO: ('refs', 'images', 'instances'),
+  VCR: ('questions', 'images'),
+  OWN: ('questions', 'images'),
 }
-_OPTIONAL = {VQA: ('annotations',), CAPTIONS: ('image_index',)}
+_OPTIONAL = {
+  VQA: ('annotations',),
+  CAPTIONS: ('image_index',),
+  REFCOCO: ('detections',),
+  VCR: ('metadata', 'categories'),
+  OWN: ('categories',),
+}
+# Images are found by their number in any of several folders.
+_SEVERAL_IMAGE_FOLDERS = (VQA, REFCOCO)
 _NAME = re.compile(r'[A-Za-z][A-Za-z0-9_]*')
 
 
@@ -29,7 +54,7 @@ class SplitSource:
   """Where the annotations and images of a split are.
 
   Attributes:
-    dataset: `VQA` or `CAPTIONS`.
+    dataset: a key of `KINDS`.
     split: its name.
     paths: by what they are, such as 'questions'; 'images' may be several.
   """
@@ -60,7 +85,7 @@ def parse_split(dataset: str, text: str) -> SplitSource:
   """Reads the value of one `--split`.
 
   Args:
-    dataset: `VQA` or `CAPTIONS`.
+    dataset: a key of `KINDS`.
     text: `NAME,key=path,key=path...`.
 
   Returns:
@@ -82,7 +107,9 @@ def parse_split(dataset: str, text: str) -> SplitSource:
         f'A --split of {dataset} takes {_keys(known)}. '
         f'Received: {pair!r}, in {text!r}.{hint}'
       )
-    if key in paths and (dataset, key) != (VQA, 'images'):
+    if key in paths and not (
+      key == 'images' and dataset in _SEVERAL_IMAGE_FOLDERS
+    ):
       raise ValueError(
         f'A --split of {dataset} takes {key}= once. Received: {text!r}.'
       )
@@ -120,26 +147,90 @@ def read(source: SplitSource) -> SplitItems:
   Raises:
     ValueError: a file is missing or malformed as a whole.
   """
+  return _READERS[source.dataset](source)
+
+
+def _read_vqa(source: SplitSource) -> SplitItems:
   paths = source.paths
   instances = coco.read_instances(paths['instances'][0])
-  if source.dataset == VQA:
-    items = vqa.read_images(
-      paths['questions'][0],
-      *paths.get('annotations', (None,)),
-      files.images_by_number(paths['images']),
-      instances,
-    )
-  else:
-    items = conceptual_captions.read_images(
-      paths['captions'][0],
-      paths['images'][0],
-      instances,
-      *paths.get('image_index', (None,)),
-    )
-  images, drops = _sort_out(items)
-  return SplitItems(
-    source.split, instances.categories, images, [*instances.drops, *drops]
+  items = vqa.read_images(
+    paths['questions'][0],
+    *paths.get('annotations', (None,)),
+    files.images_by_number(paths['images']),
+    instances,
   )
+  return _split_items(source, instances.categories, items, instances.drops)
+
+
+def _read_captions(source: SplitSource) -> SplitItems:
+  paths = source.paths
+  instances = coco.read_instances(paths['instances'][0])
+  items = conceptual_captions.read_images(
+    paths['captions'][0],
+    paths['images'][0],
+    instances,
+    *paths.get('image_index', (None,)),
+  )
+  return _split_items(source, instances.categories, items, instances.drops)
+
+
+def _read_refcoco(source: SplitSource) -> SplitItems:
+  paths = source.paths
+  instances = coco.read_instances(paths['instances'][0])
+  detected = None
+  if 'detections' in paths:
+    detected = coco.read_detections(paths['detections'][0], instances)
+  items = refcoco.read_images(
+    paths['refs'][0],
+    source.split,
+    files.images_by_number(paths['images']),
+    instances,
+    detected,
+  )
+  drops = (*instances.drops, *(detected.drops if detected else ()))
+  return _split_items(source, instances.categories, items, drops)
+
+
+def _read_vcr(source: SplitSource) -> SplitItems:
+  paths = source.paths
+  categories = vcr.CATEGORIES
+  if 'categories' in paths:
+    categories = files.read_names(paths['categories'][0])
+  items = vcr.read_images(
+    paths['questions'][0],
+    paths['images'][0],
+    paths.get('metadata', paths['images'])[0],
+    categories,
+  )
+  return _split_items(source, categories, items, ())
+
+
+def _read_own(source: SplitSource) -> SplitItems:
+  paths = source.paths
+  categories = own.CATEGORIES
+  if 'categories' in paths:
+    categories = files.read_names(paths['categories'][0])
+  items = own.read_images(paths['questions'][0], paths['images'][0], categories)
+  return _split_items(source, categories, items, ())
+
+
+_READERS = {
+  VQA: _read_vqa,
+  CAPTIONS: _read_captions,
+  REFCOCO: _read_refcoco,
+  VCR: _read_vcr,
+  OWN: _read_own,
+}
+
+
+def _split_items(
+  source: SplitSource,
+  categories: tuple[str, ...],
+  items: Iterable[ImageAnnotations | Drop],
+  region_drops: Iterable[Drop],
+) -> SplitItems:
+  images, drops = _sort_out(items)
+  return SplitItems(source.split, categories, images, [*region_drops, *drops])
 
 
 def _sort_out(

@@ -14,6 +14,9 @@ share each image, what belongs to images and RoIs has B / G rows.
 WORD_IDS = 'word_ids'  # int32 [B, T]
 WORD_MASK = 'word_mask'  # bool [B, T], True where real
 SEGMENT_IDS = 'segment_ids'  # int32 [B, T], 0 first sentence, 1 second
+# int32 [B, T], the RoI whose visual feature a word takes: k is RoI k - 1, 0 is
+# the whole image. May be absent: then all words take the whole image's.
+WORD_ROI_INDEX = 'word_roi_index'
 IMAGE = 'image'  # float32 [B, H, W, 3], RGB 0-255, zero beyond image_size
 IMAGE_SIZE = 'image_size'  # float32 [B, 2], height and width in pixels
 BOXES = 'boxes'  # float32 [B, R, 4], pixels of `image`, zero in padding
@@ -34,6 +37,12 @@ ANSWER_POSITION = 'answer_position'  # int32 [B], place of [MASK] in the text
 ANSWER_LABEL = 'answer_label'  # int32 [B], -1 when outside the vocabulary
 ANSWER_SCORES = 'answer_scores'  # float32 [B, K], soft scores of the answers
 
+# Labels of referring expressions (VL-BERT §3.4).
+TARGET_BOX = 'target_box'  # float32 [B, 4], pixels of `image`
+
+# Labels of multiple choice; four texts, one a candidate, stand side by side.
+CANDIDATE_LABEL = 'candidate_label'  # int32 [B / 4], -1 when not public
+
 # Outputs of the heads, all float32.
 RELATIONSHIP_LOGITS = 'relationship_logits'  # [B]
 MASKED_WORD_LOGITS = 'masked_word_logits'  # [B, M, V]
@@ -41,6 +50,8 @@ ROI_CATEGORY_LOGITS = 'roi_category_logits'  # [B, R, C + 1]
 VISIBLE_ROI_LOGITS = 'visible_roi_logits'  # [B, R, C + 1], of appearance
 ANSWER_LOGITS = 'answer_logits'  # [B, K]
 ANSWER_ATTENTION = 'answer_attention'  # [B, R], of [MASK] over the RoIs
+ROI_LOGITS = 'roi_logits'  # [B, R]
+CANDIDATE_LOGITS = 'candidate_logits'  # [B / 4, 4]
 
 # Segment ids (VL-BERT §3.2, fig. 1).
 SEGMENT_A = 0

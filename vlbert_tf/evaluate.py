@@ -4,9 +4,15 @@ Examples:
   vlbert-evaluate --model_dir=runs/vqa --records=records/vqa --split=val
   vlbert-evaluate --results=results.json \\
       --annotations=v2_mscoco_val2014_annotations.json
+  vlbert-evaluate --benchmark=refcoco --split=testA --results=testA.json \\
+      --annotations='refs(unc).p' --instances=instances.json
+  vlbert-evaluate --benchmark=vcr --results=answers.csv,rationales.csv \\
+      --annotations=val.jsonl
 
-The second form needs no model: it is the official VQA accuracy, over all
-questions, by type of answer and by type of question. Both print JSON.
+The other forms need no model. VQA: the official accuracy, over all questions,
+by type of answer and by type of question. RefCOCO+: boxes that overlap the
+right one by half. VCR: Q->A, QA->R and Q->AR, as far as the files go. All
+print JSON.
 """
 
 import json
@@ -28,8 +34,14 @@ _SPLIT = flags.DEFINE_string('split', 'val', 'Split to evaluate on.')
 _SWAP_IMAGES = flags.DEFINE_bool(
   'swap_images', False, 'Show each question with another image.'
 )
-_RESULTS = flags.DEFINE_string(
-  'results', None, 'Result file, [{"question_id": …, "answer": …}].'
+_BENCHMARK = flags.DEFINE_enum(
+  'benchmark', 'vqa', ['vqa', 'refcoco', 'vcr'], 'What --results belong to.'
+)
+_RESULTS = flags.DEFINE_list(
+  'results', None, 'Result file of vlbert-predict; for VCR one or two.'
+)
+_INSTANCES = flags.DEFINE_string(
+  'instances', '', 'RefCOCO+: instances.json, the boxes.'
 )
 _ANNOTATIONS = flags.DEFINE_string(
   'annotations', None, 'Annotations of the same questions, official format.'
@@ -41,17 +53,56 @@ def main(argv: list[str]) -> None:
   del argv
   if _RESULTS.value or _ANNOTATIONS.value:
     program.require(results=_RESULTS.value, annotations=_ANNOTATIONS.value)
-    metrics = _official_accuracy(_RESULTS.value, _ANNOTATIONS.value)
+    metrics = _JUDGES[_BENCHMARK.value](_RESULTS.value, _ANNOTATIONS.value)
   else:
     program.require(model_dir=_MODEL_DIR.value)
     metrics = _model_metrics()
   print(json.dumps(metrics, indent=2))
 
 
-def _official_accuracy(results: str, annotations: str) -> dict:
+def _judge_answers(results: list[str], annotations: str) -> dict:
   from vlbert_tf.evaluation import vqa
 
-  return vqa.evaluate_results(results, annotations).as_dict()
+  return vqa.evaluate_results(_only(results), annotations).as_dict()
+
+
+def _judge_regions(results: list[str], annotations: str) -> dict:
+  program.require(instances=_INSTANCES.value)
+  from vlbert_tf.data.readers import coco, refcoco
+  from vlbert_tf.evaluation import refcoco as accuracy
+
+  instances = coco.read_instances(_INSTANCES.value)
+  targets = {
+    expression_id: accuracy.Target(
+      box, [region.box for region in instances.of_id(image_id).regions]
+    )
+    for expression_id, image_id, box in refcoco.read_targets(
+      annotations, _SPLIT.value, instances
+    )
+  }
+  return accuracy.evaluate_results(_only(results), targets).as_dict()
+
+
+def _judge_choices(results: list[str], annotations: str) -> dict:
+  from vlbert_tf.evaluation import vcr
+
+  return vcr.evaluate_results(results, annotations).as_dict()
+
+
+def _only(results: list[str]) -> str:
+  if len(results) != 1:
+    raise ValueError(
+      'This benchmark takes one file of --results. '
+      f'Received: {", ".join(results)}.'
+    )
+  return results[0]
+
+
+_JUDGES = {
+  'vqa': _judge_answers,
+  'refcoco': _judge_regions,
+  'vcr': _judge_choices,
+}
 
 
 def _model_metrics() -> dict:

@@ -1,7 +1,8 @@
 """Makes a data set to train and try VL-BERT on, in the official formats.
 
 `scenes` are rendered images of a few objects, with captions and questions:
-Conceptual Captions TSV, VQA v2 questions and annotations, COCO instances.
+Conceptual Captions TSV, VQA v2 questions and annotations, COCO instances; with
+--with_regions RefCOCO+ references and VCR questions about their objects too.
 `easy_vqa` converts the published data set of that name (pip install easy-vqa).
 The output folder appears when it is complete; a second run finds it there.
 
@@ -9,6 +10,7 @@ Examples:
   vlbert-make-scenes --output_dir=data/scenes
   vlbert-make-scenes --output_dir=data/small --train_images=200 \
       --caption_images=200 --val_images=50 --test_images=50 --seed=11
+  vlbert-make-scenes --output_dir=data/regions --with_regions
   vlbert-make-scenes --dataset=easy_vqa --output_dir=data/easy_vqa
 """
 
@@ -52,6 +54,11 @@ _LONG_SIDE = flags.DEFINE_integer(
 _SHORT_SIDE = flags.DEFINE_integer(
   'short_side', 120, 'Scenes: shorter side of the images, in pixels.'
 )
+_WITH_REGIONS = flags.DEFINE_bool(
+  'with_regions',
+  False,
+  'Scenes: write RefCOCO+ and VCR files as well; the others stay the same.',
+)
 _NUM_WORKERS = flags.DEFINE_integer(
   'num_workers',
   min(os.cpu_count() or 1, 8),
@@ -81,7 +88,9 @@ def main(argv: list[str]) -> None:
     long_side=_LONG_SIDE.value,
     short_side=_SHORT_SIDE.value,
   )
-  generate.generate(folder, sizes, _SEED.value, _NUM_WORKERS.value)
+  generate.generate(
+    folder, sizes, _SEED.value, _NUM_WORKERS.value, _WITH_REGIONS.value
+  )
 
 
 def cli() -> None:

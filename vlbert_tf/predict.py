@@ -1,8 +1,16 @@
-"""Answers all questions of a split and writes VQA's official result file.
+"""Predicts for all of a split and writes the benchmark's result file.
 
-Example:
+Examples:
   vlbert-predict --model_dir=runs/vqa --records=records/vqa --split=test \\
       --output=results.json --draw=answers.png
+  vlbert-predict --model_dir=runs/refcoco --split=testA --output=testA.json
+  vlbert-predict --model_dir=runs/vcr_answer --split=test --output=answers.csv
+  vlbert-predict --model_dir=runs/vcr_rationale --split=test \\
+      --join=answers.csv --output=submission.csv
+
+The file is VQA's JSON of answers, boxes by `sent_id` for referring
+expressions, or VCR's CSV of probabilities; with --join it has the columns of
+both VCR models, as the leaderboard wants it.
 """
 
 from absl import flags, logging
@@ -18,14 +26,17 @@ _CHECKPOINT = flags.DEFINE_string(
 _RECORDS = flags.DEFINE_string(
   'records', '', 'Folder of records; by default the one of the training.'
 )
-_SPLIT = flags.DEFINE_string('split', 'test', 'Split to answer.')
+_SPLIT = flags.DEFINE_string('split', 'test', 'Split to predict for.')
 _SWAP_IMAGES = flags.DEFINE_bool(
-  'swap_images', False, 'Show each question with another image.'
+  'swap_images', False, 'Show each text with another image.'
 )
 _DRAW = flags.DEFINE_string(
   'draw', '', 'PNG to write, of some questions and where the model looked.'
 )
 _DRAW_COUNT = flags.DEFINE_integer('draw_count', 6, 'Questions to draw.')
+_JOIN = flags.DEFINE_string(
+  'join', '', "VCR: result file of the other model, to join with this one's."
+)
 _OUTPUT = flags.DEFINE_string('output', None, 'Result file to write.')
 
 
@@ -34,28 +45,67 @@ def main(argv: list[str]) -> None:
   del argv
   program.require(model_dir=_MODEL_DIR.value, output=_OUTPUT.value)
   # TensorFlow takes seconds to import, and --help should not pay for it.
-  from vlbert_tf import visualization
-  from vlbert_tf.evaluation import vqa
-  from vlbert_tf.tasks import inference, saved
+  from vlbert_tf.tasks import saved
 
   task = saved.load_task_on(
     _MODEL_DIR.value, _SPLIT.value, _RECORDS.value, _SWAP_IMAGES.value
   )
-  if task.task_config.name != saved.VQA:
+  predict = _WRITERS.get(task.task_config.name)
+  if predict is None:
     raise ValueError(
-      'Only models for question answering give answers. '
+      'Only models for a benchmark write result files. '
+      f'Received: {_MODEL_DIR.value}, trained for {task.task_config.name}.'
+    )
+  if _DRAW.value and task.task_config.name != saved.VQA:
+    raise ValueError(
+      '--draw is for question answering. '
       f'Received: {_MODEL_DIR.value}, trained for {task.task_config.name}.'
     )
   model = saved.restore_trained(task, _MODEL_DIR.value, _CHECKPOINT.value)
-  validation = task.task_config.validation_data
-  answers = inference.predict_answers(task, model, validation)
+  count = predict(task, model)
+  logging.info('%d predictions written to %s.', count, _OUTPUT.value)
+
+
+def _write_answers(task, model) -> int:
+  from vlbert_tf import visualization
+  from vlbert_tf.evaluation import vqa
+  from vlbert_tf.tasks import inference
+
+  data = task.task_config.validation_data
+  answers = inference.predict_answers(task, model, data)
   count = vqa.write_results(_OUTPUT.value, answers)
-  logging.info('%d answers written to %s.', count, _OUTPUT.value)
   if _DRAW.value:
-    shown = inference.illustrate_answers(
-      task, model, validation, _DRAW_COUNT.value
-    )
+    shown = inference.illustrate_answers(task, model, data, _DRAW_COUNT.value)
     visualization.draw_answers(shown, _DRAW.value)
+  return count
+
+
+def _write_regions(task, model) -> int:
+  from vlbert_tf.evaluation import refcoco
+  from vlbert_tf.tasks import inference
+
+  regions = inference.predict_regions(
+    task, model, task.task_config.validation_data
+  )
+  return refcoco.write_results(_OUTPUT.value, regions)
+
+
+def _write_choices(task, model) -> int:
+  from vlbert_tf.evaluation import vcr
+  from vlbert_tf.tasks import inference
+
+  probabilities = inference.predict_choices(
+    task, model, task.task_config.validation_data
+  )
+  others = vcr.read_results(_JOIN.value) if _JOIN.value else None
+  return vcr.write_results(_OUTPUT.value, probabilities, others)
+
+
+_WRITERS = {
+  'vlbert/vqa': _write_answers,
+  'vlbert/refcoco': _write_regions,
+  'vlbert/vcr': _write_choices,
+}
 
 
 def cli() -> None:

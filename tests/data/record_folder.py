@@ -1,5 +1,6 @@
 """Small folders of records for tests, written without Beam."""
 
+import dataclasses
 import io
 import json
 import pathlib
@@ -11,9 +12,12 @@ from PIL import Image
 from vlbert_tf.data import example_schema
 from vlbert_tf.data.annotations import (
   Caption,
+  ChoiceQuestion,
+  Expression,
   ImageAnnotations,
   Question,
   Region,
+  TaggedText,
 )
 
 CATEGORIES = ('ball', 'box', 'cone')
@@ -79,6 +83,69 @@ def write_questions(
     for k in range(images)
   ]
   return _write(folder, example_schema.QUESTIONS, rows, split)
+
+
+def write_expressions(
+  folder: pathlib.Path, images: int = 5, split: str = 'train'
+) -> pathlib.Path:
+  """Records of expressions; image k has one for each of its k % 3 + 1 boxes.
+
+  Expression number n of image k is `10 k + n`, 'left n' or 'right n'.
+  """
+  rows = [
+    ImageAnnotations(
+      image_id=str(k),
+      image_path='',
+      regions=_apart(k),
+      expressions=tuple(
+        Expression(10 * k + n, f'{("left", "right")[n % 2]} {n}', region.box)
+        for n, region in enumerate(_apart(k))
+      ),
+    )
+    for k in range(images)
+  ]
+  return _write(folder, example_schema.EXPRESSIONS, rows, split)
+
+
+def write_choices(
+  folder: pathlib.Path,
+  images: int = 5,
+  split: str = 'train',
+  labeled: bool = True,
+) -> pathlib.Path:
+  """Records of choices; image k has the questions 'k-0' and 'k-1'.
+
+  The objects have the tags 0, 1, ... in the reverse order of the boxes. Right
+  is answer k % 4 and rationale (k + 1) % 4.
+  """
+  rows = []
+  for k in range(images):
+    boxes = _apart(k)
+    tagged = tuple(
+      dataclasses.replace(region, tag=len(boxes) - 1 - n)
+      for n, region in enumerate(boxes)
+    )
+    asked = tuple(
+      ChoiceQuestion(
+        f'{k}-{n}',
+        TaggedText(('is', 'a', 'b', '?'), (-1, 0, -1, -1)),
+        tuple(TaggedText(('it', str(c)), (-1, -1)) for c in range(4)),
+        tuple(TaggedText(('a', str(c)), (0, -1)) for c in range(4)),
+        k % 4 if labeled else -1,
+        (k + 1) % 4 if labeled else -1,
+      )
+      for n in range(2)
+    )
+    rows.append(ImageAnnotations(str(k), '', regions=tagged, choices=asked))
+  return _write(folder, example_schema.CHOICES, rows, split)
+
+
+def _apart(number: int) -> tuple[Region, ...]:
+  """One to three boxes that do not touch each other."""
+  return tuple(
+    Region((2.0 + 12 * i, 3.0, 12.0 + 12 * i, 25.0), 1 + (number + i) % 3)
+    for i in range(1 + number % 3)
+  )
 
 
 def _write(folder, kind, rows, split) -> pathlib.Path:

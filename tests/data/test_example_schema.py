@@ -151,7 +151,7 @@ def test_a_record_has_the_same_bytes_each_time():
 
 
 def test_an_unknown_kind_names_the_known_ones():
-  with pytest.raises(ValueError, match="captions or questions.*'poems'"):
+  with pytest.raises(ValueError, match="captions, questions.*'poems'"):
     _encode('poems', ASKED)
 
 

@@ -8,7 +8,7 @@ from vlbert_tf.text import sequence
 from vlbert_tf.text.tokenizer import WordPieceTokenizer
 
 TOKENIZER = WordPieceTokenizer(
-  ['[PAD]', '[UNK]', '[CLS]', '[SEP]', '[MASK]', 'a', 'b', 'c', 'd']
+  ['[PAD]', '[UNK]', '[CLS]', '[SEP]', '[MASK]', 'a', 'b', 'c', 'd', '##b']
 )
 MASK, A, B, C, D = range(4, 9)
 
@@ -20,11 +20,14 @@ def _captions(*texts):
 
 
 def _mask_words(captions, uniform, **changes):
-  settings = {'rate': 0.15, 'max_masked': 3, 'tokenizer': TOKENIZER}
+  fates = changes.pop('fates', None)
+  settings = {'rate': 0.15, 'max_masked': 3}
   return masking.mask_words(
     captions,
     tf.constant(uniform),
-    **{**settings, **changes},
+    masking.WordMasking(**{**settings, **changes}),
+    TOKENIZER,
+    None if fates is None else tf.constant(fates, tf.float32),
   )
 
 
@@ -51,6 +54,38 @@ def test_at_most_max_masked_words_are_hidden():
   assert masked.positions.numpy().tolist() == [[1, 2]]
 
 
+def test_the_pieces_of_a_word_are_hidden_together():
+  # [CLS] a ##b c d ##b ##b [SEP]: words 0 to 4 with [CLS] and [SEP].
+  uniform = np.full([1, 12], 0.9, np.float32)
+  uniform[0, 3] = 0.1  # the word 'dbb'
+  captions = _captions('ab c dbb')
+
+  masked = _mask_words(captions, uniform, whole_words=True)
+
+  assert masked.word_ids.to_list() == [[2, A, 9, C, MASK, MASK, MASK, 3]]
+  assert masked.positions.numpy().tolist() == [[4, 5, 6]]
+  assert masked.labels.numpy().tolist() == [[D, 9, 9]]
+
+
+def test_chosen_words_become_mask_another_or_stay_by_their_shares():
+  captions = _captions('a b c')
+  fates = np.zeros([1, 12, 2])
+  # b becomes piece 0.85 of 10, c stays; a becomes [MASK].
+  fates[0, 1:4] = [[0.5, 0.0], [0.05, 0.85], [0.95, 0.0]]
+
+  masked = _mask_words(
+    captions,
+    np.zeros([1, 12], np.float32),
+    fates=fates,
+    random_share=0.1,
+    kept_share=0.1,
+  )
+
+  assert masked.word_ids.to_list() == [[2, MASK, D, C, 3]]
+  # All three are to be named.
+  assert masked.labels.numpy().tolist() == [[A, B, C]]
+
+
 def test_only_real_rois_are_hidden():
   hidden = masking.mask_rois(
     tf.constant([[0.1, 0.2, 0.1], [0.15, 0.14, 0.9]]),
@@ -62,9 +97,13 @@ def test_only_real_rois_are_hidden():
 
 
 def _swapped(count=2000):
-  """`count` draws for image 3 of 20 images with two captions each."""
-  images = np.repeat(np.arange(20), 2)
-  captions = [f'caption {i}' for i in range(40)]
+  """`count` draws for image 3 of 20 images with two captions each.
+
+  Another image, 20, has one of the captions of image 3 as well.
+  """
+  images = [*np.repeat(np.arange(20), 2), 20]
+  captions = [*(f'caption {i}' for i in range(40)), 'caption 7']
+  own = tf.constant(['caption 6', 'caption 7'])
   table = masking.CaptionTable(
     tf.constant([str(i) for i in images]), tf.constant(captions)
   )
@@ -75,7 +114,7 @@ def _swapped(count=2000):
       7, tf.constant(0, tf.int64), tf.strings.as_string(number), 3
     )
     return masking.maybe_swap_caption(
-      tf.constant('caption 6'), tf.constant('3'), table, seed, 0.5
+      own[0], own, tf.constant('3'), table, seed, 0.5
     )
 
   drawn = [draw(tf.constant(i)) for i in range(count)]
@@ -90,7 +129,7 @@ def test_half_of_the_captions_are_swapped_and_never_for_the_images_own():
   assert {c for c, r in drawn if r} == {'caption 6'}
   swapped = [c for c, r in drawn if not r]
   assert 'caption 6' not in swapped
-  assert 'caption 7' not in swapped  # of the same image
+  assert 'caption 7' not in swapped  # of the same image, and of another
   assert len(set(swapped)) == 38  # every caption of the other images
 
 
@@ -99,7 +138,12 @@ def test_a_data_set_of_one_caption_has_nothing_to_swap():
 
   related = [
     masking.maybe_swap_caption(
-      tf.constant('alone'), tf.constant('1'), table, [i, i], 1.0
+      tf.constant('alone'),
+      tf.constant(['alone']),
+      tf.constant('1'),
+      table,
+      [i, i],
+      1.0,
     )[1]
     for i in range(5)
   ]

@@ -1,8 +1,10 @@
 """Word pieces and the sequences they make (VL-BERT §3.2, fig. 1 and 2)."""
 
+import pytest
 import tensorflow as tf
 
 from vlbert_tf.text import sequence
+from vlbert_tf.text.tagged import tokenize_tagged
 from vlbert_tf.text.tokenizer import WordPieceTokenizer
 
 VOCABULARY = [
@@ -77,3 +79,55 @@ def test_a_caption_that_just_fits_is_not_cut():
   assert exact.cut.numpy().tolist() == [False]
   assert shorter.cut.numpy().tolist() == [True]
   assert shorter.word_ids.to_list() == [[CLS, THE, CU, SEP]]
+
+
+def _tagged(text, *tags):
+  return tokenize_tagged(
+    tf.constant([text]), tf.constant([' '.join(map(str, tags))]), TOKENIZER
+  )
+
+
+def test_all_pieces_of_a_word_point_where_it_points():
+  pieces = _tagged('what cube is?', 0, 7, 3)
+
+  assert pieces.ids.to_list() == [[WHAT, CU, BE, IS, MARK]]
+  assert pieces.tags.to_list() == [[0, 7, 7, 3, 3]]
+
+
+@pytest.mark.parametrize(
+  ('max_length', 'first', 'second'),
+  [
+    (12, [WHAT, COLOR, IS, THE, CU], [THE, CU, BE]),
+    # The longer section is cut first, then both.
+    (9, [WHAT, COLOR, IS], [THE, CU, BE]),
+    (7, [WHAT, COLOR], [THE, CU]),
+  ],
+)
+def test_context_and_candidate_share_what_fits(max_length, first, second):
+  result, rois = sequence.choice_sequence(
+    _tagged('what color is the cu', 0, 0, 0, 0, 2),
+    _tagged('the cube', 1, 0),
+    TOKENIZER,
+    max_length,
+  )
+
+  assert result.word_ids.to_list() == [[CLS, *first, SEP, *second, SEP]]
+  segments = [0] * (len(first) + 2) + [1] * (len(second) + 1)
+  assert result.segment_ids.to_list() == [segments]
+  places = {WHAT: 0, COLOR: 0, IS: 0, THE: 0, CU: 2}
+  assert rois.to_list() == [
+    [0, *(places[w] for w in first), 0, *[1, 0, 0][: len(second)], 0]
+  ]
+  assert result.cut.numpy().tolist() == [max_length < 11]
+
+
+def test_left_and_right_change_places_as_whole_words():
+  texts = ['left of the Right one', 'bright leftover', '']
+
+  swapped = sequence.swap_left_right(tf.constant(texts)).numpy()
+
+  assert [text.decode() for text in swapped] == [
+    'right of the left one',
+    'bright leftover',
+    '',
+  ]

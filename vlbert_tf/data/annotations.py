@@ -20,11 +20,16 @@ class Region:
     box: (x1, y1, x2, y2), pixels of the image; see `vlbert_tf.boxes`.
     category: 1 for the first name of the category list; 0 is background.
     score: of a detector; 1 for people's annotations.
+    tag: number that texts call it by; -1 where texts have no tags.
+    polygons: JSON, a list of polygons of [x, y] points in pixels; '' where
+      not known.
   """
 
   box: tuple[float, float, float, float]
   category: int
   score: float = 1.0
+  tag: int = -1
+  polygons: str = ''
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,8 +61,57 @@ class Question:
 
 
 @dataclasses.dataclass(frozen=True)
+class Expression:
+  """Words that refer to one object of an image.
+
+  Attributes:
+    expression_id: unique in its data set.
+    text: the words.
+    box: (x1, y1, x2, y2) of the object, pixels of the image.
+  """
+
+  expression_id: int
+  text: str
+  box: tuple[float, float, float, float]
+
+
+@dataclasses.dataclass(frozen=True)
+class TaggedText:
+  """Words of which some point at regions.
+
+  Attributes:
+    words: in order, none of them with a space.
+    tags: as many; the `Region.tag` that a word points at, -1 for the others.
+  """
+
+  words: tuple[str, ...]
+  tags: tuple[int, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class ChoiceQuestion:
+  """A question with candidate answers, and candidate reasons for the answer.
+
+  Attributes:
+    question_id: unique in its data set.
+    question: the question.
+    answers: four candidates.
+    rationales: four candidates.
+    answer_label: place of the right answer; -1 where it is not public.
+    rationale_label: place of the right rationale; -1 where not public.
+  """
+
+  question_id: str
+  question: TaggedText
+  answers: tuple[TaggedText, ...]
+  rationales: tuple[TaggedText, ...]
+  answer_label: int = -1
+  rationale_label: int = -1
+
+
+@dataclasses.dataclass(frozen=True)
 class ImageAnnotations:
-  """All that is known of an image; either captions or questions.
+  """All that is known of an image; one kind of texts.
 
   Attributes:
     image_id: unique in its split.
@@ -65,8 +119,11 @@ class ImageAnnotations:
     regions: boxes in the order of the file, as found: not yet clipped.
     captions: of the image.
     questions: about the image.
+    expressions: that refer to its objects.
+    choices: multiple-choice questions about it.
     size: height and width that the boxes are measured in, pixels; None where
       the file does not say.
+    detected: whether the regions are those of a detector.
   """
 
   image_id: str
@@ -74,12 +131,20 @@ class ImageAnnotations:
   regions: tuple[Region, ...] = ()
   captions: tuple[Caption, ...] = ()
   questions: tuple[Question, ...] = ()
+  expressions: tuple[Expression, ...] = ()
+  choices: tuple[ChoiceQuestion, ...] = ()
   size: tuple[int, int] | None = None
+  detected: bool = False
 
   @property
   def count(self) -> int:
-    """Captions and questions."""
-    return len(self.captions) + len(self.questions)
+    """Texts: captions, questions, expressions and choices."""
+    return (
+      len(self.captions)
+      + len(self.questions)
+      + len(self.expressions)
+      + len(self.choices)
+    )
 
 
 @dataclasses.dataclass(frozen=True, order=True)
@@ -91,7 +156,7 @@ class Drop:
     reason: one of few words, to be counted, such as 'image_missing'.
     detail: a sentence for the one who looks into it; the same in every run.
     images: images lost by it: 1 where the item is an image, else 0.
-    annotations: captions or questions lost by it; those of an image, 1 where
+    annotations: captions, questions … lost by it; those of an image, 1 where
       the item is such a one, 0 where it is a box.
   """
 

@@ -7,7 +7,7 @@ import dataclasses
 
 import tensorflow as tf
 
-from vlbert_tf import elements
+from vlbert_tf import boxes, elements
 from vlbert_tf.vision import image as images
 
 Tensors = dict[str, tf.Tensor]
@@ -47,21 +47,46 @@ def decode_visual(record: Tensors, shape: BatchShape) -> Tensors:
     ROI_MASK all True.
   """
   max_rois = shape.roi_buckets[-1]
-  boxes = record['roi/box'][:max_rois]
-  image, boxes = images.scale_image_and_boxes(
+  image, rois = images.scale_image_and_boxes(
     images.decode(record['image/encoded']),
-    boxes,
+    record['roi/box'][:max_rois],
     shape.short_side,
     shape.long_side,
   )
   return {
     elements.IMAGE: image,
     elements.IMAGE_SIZE: tf.cast(tf.shape(image)[:2], tf.float32),
-    elements.BOXES: boxes,
+    elements.BOXES: rois,
     elements.ROI_CATEGORIES: tf.cast(
       record['roi/category'][:max_rois], tf.int32
     ),
-    elements.ROI_MASK: tf.ones(tf.shape(boxes)[:1], tf.bool),
+    elements.ROI_MASK: tf.ones(tf.shape(rois)[:1], tf.bool),
+  }
+
+
+def flip_visual(visual: Tensors, flip: tf.Tensor) -> Tensors:
+  """Mirrors the image and the boxes of one example.
+
+  Args:
+    visual: IMAGE, IMAGE_SIZE and whatever boxes, `[..., 4]`, go with it under
+      BOXES and TARGET_BOX.
+    flip: bool scalar, whether to do it.
+
+  Returns:
+    All keys of `visual`.
+  """
+  width = visual[elements.IMAGE_SIZE][1]
+  flipped = {
+    elements.IMAGE: visual[elements.IMAGE][:, ::-1],
+    **{
+      name: boxes.flip_left_right(visual[name], width)
+      for name in (elements.BOXES, elements.TARGET_BOX)
+      if name in visual
+    },
+  }
+  return {
+    name: tf.where(flip, flipped[name], value) if name in flipped else value
+    for name, value in visual.items()
   }
 
 

@@ -10,27 +10,27 @@ import json
 import os
 import re
 
+import numpy as np
 import tensorflow as tf
 
+from vlbert_tf.data import record_kinds
 from vlbert_tf.data.annotations import ImageAnnotations
+from vlbert_tf.data.record_kinds import (  # noqa: F401 - part of the record.
+  CAPTIONS,
+  CHOICES,
+  EXPRESSIONS,
+  QUESTIONS,
+)
 
 # Raised whenever a reader of older records would misread newer ones, or the
 # other way round. The folder's version is the same number.
 SCHEMA_VERSION = 1
 FOLDER_VERSION = f'{SCHEMA_VERSION}.0.0'
 
-CAPTIONS = 'captions'
-QUESTIONS = 'questions'
-KINDS = (CAPTIONS, QUESTIONS)
-
 ANNOTATED = 'annotated'
 MANIFEST = 'manifest.json'
 DATASET_INFO = 'dataset_info.json'
 _VERSION_FOLDER = re.compile(r'\d+\.\d+\.\d+/?')
-# Ragged on disk as well: values of all questions, and how many each has.
-_ANSWERS = {'answer/text': tf.string, 'answer/count': tf.int64}
-_FLAT_VALUES = 'ragged_flat_values'
-_ROW_LENGTHS = 'ragged_row_lengths_0'
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -41,11 +41,11 @@ class SplitInfo:
     folder: that holds the files, with the version.
     name: of the data set.
     split: of the data set.
-    kind: `CAPTIONS` or `QUESTIONS`.
+    kind: of `record_kinds.KINDS`.
     paths: record files, in order.
     shard_lengths: records in each.
     images: records in all.
-    annotations: captions or questions in all.
+    annotations: captions, questions or expressions in all.
     categories: names; the k-th is `roi/category` k + 1, 0 is background.
     text_paths: for captions, tables `image_id<TAB>caption` in record order.
   """
@@ -74,7 +74,7 @@ def encode_example(
   """Makes the record of an image.
 
   Args:
-    kind: `CAPTIONS` or `QUESTIONS`.
+    kind: of `record_kinds.KINDS`.
     annotations: of the image; regions clipped to it.
     encoded: the image file, as found.
     height: of the decoded image, pixels.
@@ -85,6 +85,10 @@ def encode_example(
   Returns:
     The serialized record; the same bytes for the same arguments.
   """
+  dtypes = {key: dtype for key, (dtype, _) in _layout(kind).items()}
+  for key, dtype in record_kinds.ragged(kind).items():
+    dtypes[f'{key}/{record_kinds.FLAT_VALUES}'] = dtype
+    dtypes[f'{key}/{record_kinds.ROW_LENGTHS}'] = tf.int64
   regions = annotations.regions
   features = {
     'image/id': [annotations.image_id],
@@ -97,10 +101,10 @@ def encode_example(
     'roi/source': [source],
     'schema/version': [SCHEMA_VERSION],
     'detector/fingerprint': [fingerprint],
-    **_annotation_features(kind, annotations),
+    **record_kinds.features(kind, annotations),
   }
   example = tf.train.Example()
-  for key, (dtype, _) in _layout(kind).items():
+  for key, dtype in dtypes.items():
     _fill(example.features.feature[key], dtype, features[key])
   return example.SerializeToString(deterministic=True)
 
@@ -112,7 +116,7 @@ def parse_example(
 
   Args:
     serialized: scalar string.
-    kind: `CAPTIONS` or `QUESTIONS`.
+    kind: of `record_kinds.KINDS`.
 
   Returns:
     Tensors by feature name. With R RoIs and N captions or questions:
@@ -122,7 +126,14 @@ def parse_example(
     float32 `[R]`. Captions: `caption/text` string `[N]`. Questions:
     `question/id` int64 `[N]`; `question/text`, `question/type`,
     `question/answer_type` string `[N]`; ragged `answer/text` string and
-    `answer/count` int64 `[N, (M)]`.
+    `answer/count` int64 `[N, (M)]`. Expressions: `expression/id` int64
+    `[N]`, `expression/text` string `[N]`, `expression/box` float32 `[N, 4]`.
+    Choices: `roi/tag` int64 `[R]`, the number that texts call a RoI by;
+    `roi/polygons` string `[R]`, JSON; `choice/id`, `choice/question`,
+    `choice/question_tags` string `[N]`; `choice/answers`,
+    `choice/answer_tags`, `choice/rationales`, `choice/rationale_tags` string
+    `[N, 4]`, tags being as many numbers as there are words, -1 for none;
+    `choice/answer_label`, `choice/rationale_label` int64 `[N]`, -1 unknown.
 
   Raises:
     tf.errors.InvalidArgumentError: the record is not of this kind.
@@ -131,18 +142,18 @@ def parse_example(
   for key, (dtype, shape) in _layout(kind).items():
     if shape == ():
       spec[key] = tf.io.FixedLenFeature([], dtype)
-    elif not key.startswith('answer/'):
+    else:
       spec[key] = tf.io.FixedLenSequenceFeature(
         shape[1:], dtype, allow_missing=True
       )
-  if kind == QUESTIONS:
-    for key, dtype in _ANSWERS.items():
-      spec[key] = tf.io.RaggedFeature(
-        dtype,
-        value_key=f'{key}/{_FLAT_VALUES}',
-        partitions=[tf.io.RaggedFeature.RowLengths(f'{key}/{_ROW_LENGTHS}')],
-        row_splits_dtype=tf.int64,
-      )
+  for key, dtype in record_kinds.ragged(kind).items():
+    lengths = f'{key}/{record_kinds.ROW_LENGTHS}'
+    spec[key] = tf.io.RaggedFeature(
+      dtype,
+      value_key=f'{key}/{record_kinds.FLAT_VALUES}',
+      partitions=[tf.io.RaggedFeature.RowLengths(lengths)],
+      row_splits_dtype=tf.int64,
+    )
   return tf.io.parse_single_example(serialized, spec)
 
 
@@ -164,12 +175,12 @@ def features_dict(kind: str):
     if shape == ():
       described[key] = scalar(dtype)
     elif len(shape) == 2:
-      described[key] = features.Tensor(shape=shape, dtype=scalar(dtype))
-    elif not key.startswith('answer/'):
+      dtype = np.str_ if dtype == tf.string else dtype.as_numpy_dtype
+      described[key] = features.Tensor(shape=shape, dtype=dtype)
+    else:
       described[key] = features.Sequence(scalar(dtype))
-  if kind == QUESTIONS:
-    for key, dtype in _ANSWERS.items():
-      described[key] = features.Sequence(features.Sequence(scalar(dtype)))
+  for key, dtype in record_kinds.ragged(kind).items():
+    described[key] = features.Sequence(features.Sequence(scalar(dtype)))
   return features.FeaturesDict(described)
 
 
@@ -243,7 +254,7 @@ def texts_path(
 
 
 def _layout(kind: str) -> dict[str, tuple[tf.DType, tuple[int | None, ...]]]:
-  """Type and shape of all that is on disk; () is a scalar."""
+  """Type and shape of what is dense; () is a scalar."""
   layout = {
     'image/id': (tf.string, ()),
     'image/height': (tf.int64, ()),
@@ -256,37 +267,7 @@ def _layout(kind: str) -> dict[str, tuple[tf.DType, tuple[int | None, ...]]]:
     'schema/version': (tf.int64, ()),
     'detector/fingerprint': (tf.string, ()),
   }
-  if kind == CAPTIONS:
-    return {**layout, 'caption/text': (tf.string, (None,))}
-  if kind == QUESTIONS:
-    layout['question/id'] = (tf.int64, (None,))
-    for key in ('question/text', 'question/type', 'question/answer_type'):
-      layout[key] = (tf.string, (None,))
-    for key, dtype in _ANSWERS.items():
-      layout[f'{key}/{_FLAT_VALUES}'] = (dtype, (None,))
-      layout[f'{key}/{_ROW_LENGTHS}'] = (tf.int64, (None,))
-    return layout
-  raise ValueError(f'Records are of {" or ".join(KINDS)}. Received: {kind!r}.')
-
-
-def _annotation_features(kind: str, annotations: ImageAnnotations) -> dict:
-  if kind == CAPTIONS:
-    return {'caption/text': [caption.text for caption in annotations.captions]}
-  questions = annotations.questions
-  features = {
-    'question/id': [question.question_id for question in questions],
-    'question/text': [question.text for question in questions],
-    'question/type': [question.question_type for question in questions],
-    'question/answer_type': [question.answer_type for question in questions],
-  }
-  for key, column in zip(_ANSWERS, (0, 1), strict=True):
-    features[f'{key}/{_FLAT_VALUES}'] = [
-      answer[column] for question in questions for answer in question.answers
-    ]
-    features[f'{key}/{_ROW_LENGTHS}'] = [
-      len(question.answers) for question in questions
-    ]
-  return features
+  return {**layout, **record_kinds.layout(kind)}
 
 
 def _fill(feature: tf.train.Feature, dtype: tf.DType, values: list) -> None:

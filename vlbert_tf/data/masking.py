@@ -17,6 +17,8 @@ from vlbert_tf.text.tokenizer import WordPieceTokenizer
 STREAM_WORDS = 1
 STREAM_ROIS = 2
 STREAM_CAPTION = 3
+STREAM_FLIP = 4
+STREAM_FATES = 5
 
 # Captions drawn for an example before it is kept as a related pair because
 # all of them were the image's own: below one in 10⁹ for 1,000 captions.
@@ -58,22 +60,41 @@ class MaskedWords(NamedTuple):
   weights: tf.Tensor
 
 
+class WordMasking(NamedTuple):
+  """How words are hidden; the defaults are those of VL-BERT §3.3.
+
+  Attributes:
+    rate: probability that a word piece, or a whole word, is chosen.
+    max_masked: M; a text with more chosen pieces keeps the first M of them.
+    whole_words: whether all pieces of a word are chosen together.
+    random_share: of the chosen pieces, those that become any other piece.
+    kept_share: of the chosen pieces, those that stay and are to be named.
+  """
+
+  rate: float
+  max_masked: int
+  whole_words: bool = False
+  random_share: float = 0.0
+  kept_share: float = 0.0
+
+
 def mask_words(
   sequence: TextSequence,
   uniform: tf.Tensor,
-  *,
-  rate: float,
-  max_masked: int,
+  masking: WordMasking,
   tokenizer: WordPieceTokenizer,
+  fates: tf.Tensor | None = None,
 ) -> MaskedWords:
-  """Hides each word piece with probability `rate`.
+  """Hides words.
 
   Args:
     sequence: text of the batch; special words are never hidden.
     uniform: float32 `[B, L]` in [0, 1), L at least the longest text.
-    rate: 0.15 in VL-BERT §3.3.
-    max_masked: M; a text with more hidden words keeps the first M of them.
-    tokenizer: gives the id of [MASK].
+    masking: which, and how.
+    tokenizer: gives the id of [MASK], and says which pieces go on a word.
+    fates: float32 `[B, L, 2]` in [0, 1), by which chosen pieces become
+      [MASK], another piece, or stay, and which piece; None where all become
+      [MASK].
 
   Returns:
     The masked text and its labels.
@@ -81,15 +102,21 @@ def mask_words(
   ids = sequence.word_ids.to_tensor()
   is_word = sequence.is_word.to_tensor(False)
   length = tf.shape(ids)[1]
-  hidden = (uniform[:, :length] < rate) & is_word
+  uniform = uniform[:, :length]
+  if masking.whole_words:
+    uniform = _shared_in_words(uniform, tf.gather(tokenizer.goes_on, ids))
+  hidden = (uniform < masking.rate) & is_word
   order = tf.cumsum(tf.cast(hidden, tf.int32), axis=1)
-  hidden = hidden & (order <= max_masked)
-  masked_ids = tf.where(hidden, tokenizer.mask_id, ids)
+  hidden = hidden & (order <= masking.max_masked)
+  shown = tf.fill(tf.shape(ids), tokenizer.mask_id)
+  if fates is not None:
+    shown = _shown(ids, fates[:, :length], masking, tokenizer)
+  masked_ids = tf.where(hidden, shown, ids)
   places = tf.ragged.boolean_mask(
     tf.broadcast_to(tf.range(length)[None], tf.shape(ids)), hidden
   )
   words = tf.ragged.boolean_mask(ids, hidden)
-  shape = [None, max_masked]
+  shape = [None, masking.max_masked]
   return MaskedWords(
     word_ids=tf.RaggedTensor.from_tensor(
       masked_ids, sequence.word_ids.row_lengths()
@@ -98,6 +125,34 @@ def mask_words(
     labels=words.to_tensor(0, shape=shape),
     weights=tf.ones_like(words, tf.float32).to_tensor(0.0, shape=shape),
   )
+
+
+def _shared_in_words(uniform: tf.Tensor, goes_on: tf.Tensor) -> tf.Tensor:
+  """Gives all pieces of the n-th word the n-th number.
+
+  Args:
+    uniform: float32 `[B, L]`.
+    goes_on: bool `[B, L]`, True for pieces that are not the first of a word.
+
+  Returns:
+    float32 `[B, L]`.
+  """
+  word = tf.cumsum(tf.cast(~goes_on, tf.int32), axis=1) - 1
+  return tf.gather(uniform, word, batch_dims=1)
+
+
+def _shown(
+  ids: tf.Tensor,
+  fates: tf.Tensor,
+  masking: WordMasking,
+  tokenizer: WordPieceTokenizer,
+) -> tf.Tensor:
+  """What a chosen piece is replaced by, int32 `[B, L]`."""
+  fate, which = fates[..., 0], fates[..., 1]
+  size = tokenizer.vocab_size
+  other = tf.minimum(tf.cast(which * float(size), tf.int32), size - 1)
+  shown = tf.where(fate < masking.random_share, other, tokenizer.mask_id)
+  return tf.where(fate >= 1.0 - masking.kept_share, ids, shown)
 
 
 def mask_rois(
@@ -130,6 +185,7 @@ class CaptionTable(NamedTuple):
 
 def maybe_swap_caption(
   caption: tf.Tensor,
+  own: tf.Tensor,
   image_id: tf.Tensor,
   table: CaptionTable,
   seed: tf.Tensor,
@@ -139,6 +195,8 @@ def maybe_swap_caption(
 
   Args:
     caption: scalar string, the image's own.
+    own: string `[N]`, all captions of the image. None of them is put in the
+      place of another, not even where another image has it as well.
     image_id: scalar string.
     table: captions of the whole data set.
     seed: int32 `[2]`.
@@ -152,7 +210,8 @@ def maybe_swap_caption(
   rows = tf.cast(uniform[1:] * tf.cast(count, tf.float32), tf.int32)
   rows = tf.minimum(rows, count - 1)
   drawn = tf.gather(table.captions, rows)
-  other = (tf.gather(table.image_ids, rows) != image_id) & (drawn != caption)
+  same_text = tf.reduce_any(drawn[:, None] == own[None], axis=1)
+  other = (tf.gather(table.image_ids, rows) != image_id) & ~same_text
   swapped = (uniform[0] < probability) & tf.reduce_any(other)
   first_other = drawn[tf.argmax(tf.cast(other, tf.int32))]
   return tf.where(swapped, first_other, caption), ~swapped

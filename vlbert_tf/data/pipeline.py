@@ -12,16 +12,10 @@ import tensorflow as tf
 from official.modeling import hyperparams
 
 from vlbert_tf import elements
-from vlbert_tf.data import example_schema
+from vlbert_tf.data import example_schema, record_kinds
 from vlbert_tf.data.batching import Tensors, merge_texts
 
 ROWS = 'rows'  # int64 [G], annotations of a record that make an example
-
-# The feature that has one value for each annotation.
-_ANNOTATION = {
-  example_schema.CAPTIONS: 'caption/text',
-  example_schema.QUESTIONS: 'question/id',
-}
 
 
 @dataclasses.dataclass
@@ -202,7 +196,7 @@ def _examples(
 
 def _count(record: Tensors, split: example_schema.SplitInfo) -> tf.Tensor:
   """Annotations of a record, int64 scalar."""
-  return tf.size(record[_ANNOTATION[split.kind]], out_type=tf.int64)
+  return tf.size(record[record_kinds.COUNTED[split.kind]], out_type=tf.int64)
 
 
 def _drawn_rows(

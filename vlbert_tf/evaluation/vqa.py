@@ -1,12 +1,10 @@
 """The official VQA v2 accuracy, result files, and the blind baseline."""
 
 import dataclasses
-import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 
-import tensorflow as tf
-
+from vlbert_tf.evaluation import json_files
 from vlbert_tf.text.answers import normalize_answer
 
 
@@ -72,15 +70,7 @@ def evaluate_results(results: str, annotations: str) -> VqaAccuracy:
   predictions = read_results(results)
   rows = _read_annotations(annotations, 'answers')
   known = {row['question_id'] for row in rows}
-  unanswered = known - predictions.keys()
-  unknown = predictions.keys() - known
-  if unanswered or unknown:
-    raise ValueError(
-      'A result file answers each question of the annotations once. '
-      f'Received: {results}, where {len(unanswered)} questions have no answer '
-      f'(first: {sorted(unanswered)[:3]}) and {len(unknown)} are not in '
-      f'{annotations} (first: {sorted(unknown)[:3]}).'
-    )
+  json_files.check_same_ids(results, predictions.keys(), known)
   by_answer, by_question = defaultdict(list), defaultdict(list)
   everything = []
   for row in rows:
@@ -108,9 +98,7 @@ def write_results(path: str, answers: Iterable[tuple[int, str]]) -> int:
     How many were written.
   """
   rows = [{'question_id': number, 'answer': text} for number, text in answers]
-  with tf.io.gfile.GFile(path, 'w') as file:
-    file.write(json.dumps(rows))
-  return len(rows)
+  return json_files.write(path, rows)
 
 
 def read_results(path: str) -> dict[int, str]:
@@ -125,7 +113,7 @@ def read_results(path: str) -> dict[int, str]:
   Raises:
     ValueError: it is missing, of another form, or answers a question twice.
   """
-  rows = _load(path)
+  rows = json_files.read(path)
   for row in rows if isinstance(rows, list) else [rows]:
     if (
       not isinstance(row, dict)
@@ -137,11 +125,7 @@ def read_results(path: str) -> dict[int, str]:
         f'Received: {path}, with {str(row)[:80]}.'
       )
   answers = {row['question_id']: row['answer'] for row in rows}
-  if len(answers) != len(rows):
-    raise ValueError(
-      'A result file answers each question once. '
-      f'Received: {path}, {len(rows)} answers to {len(answers)} questions.'
-    )
+  json_files.check_unique(path, len(rows), len(answers))
   return answers
 
 
@@ -179,7 +163,7 @@ def most_frequent_answers(
 
 def _read_annotations(path: str, *fields: str) -> list[dict]:
   """Rows of official annotations, each with these fields, each id once."""
-  content = _load(path)
+  content = json_files.read(path)
   rows = content.get('annotations') if isinstance(content, dict) else None
   if not isinstance(rows, list) or not rows:
     raise ValueError(
@@ -199,18 +183,6 @@ def _read_annotations(path: str, *fields: str) -> list[dict]:
       f'Received: {path}, {len(rows)} rows of {len(ids)} questions.'
     )
   return rows
-
-
-def _load(path: str):
-  if not tf.io.gfile.exists(path):
-    raise ValueError(f'There is no file {path}. Check its path.')
-  with tf.io.gfile.GFile(path) as file:
-    try:
-      return json.loads(file.read())
-    except ValueError as error:
-      raise ValueError(
-        f'Results and annotations are JSON. Received: {path}, and {error}.'
-      ) from error
 
 
 def _percent(accuracies: list[float]) -> float:

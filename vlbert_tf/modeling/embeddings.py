@@ -93,7 +93,16 @@ class ElementEmbedding(tf_keras.layers.Layer):
     self.norm = layer_norm('norm')
     super().build(input_shape)
 
-  def call(self, word_ids, word_mask, segment_ids, visual, roi_mask, seed=None):
+  def call(
+    self,
+    word_ids,
+    word_mask,
+    segment_ids,
+    visual,
+    roi_mask,
+    seed=None,
+    word_roi_index=None,
+  ):
     """Lays out one sequence, `text | RoIs | [END]`.
 
     Args:
@@ -103,6 +112,8 @@ class ElementEmbedding(tf_keras.layers.Layer):
       visual: `[B, R + 1, D]`, the whole image first, then the RoIs.
       roi_mask: bool `[B, R]`, True where real.
       seed: int32 `[2]`, or None outside training.
+      word_roi_index: int32 `[B, T]`, row of `visual` that a word takes, or
+        None where all take the first, the whole image's.
 
     Returns:
       `[B, S, D]` in the dtype of `visual`, and bool `[B, S]`, True where real.
@@ -114,9 +125,12 @@ class ElementEmbedding(tf_keras.layers.Layer):
     def rows(variable, index):
       return tf.cast(tf.gather(variable, index), dtype)
 
+    of_words = whole_image
+    if word_roi_index is not None:
+      of_words = tf.gather(visual, word_roi_index, axis=1, batch_dims=1)
     text = (
       rows(self.words, word_ids)
-      + whole_image
+      + of_words
       + rows(self.segments, segment_ids)
       + rows(self.positions, tf.range(tf.shape(word_ids)[1]))[None]
     )

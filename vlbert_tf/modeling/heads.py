@@ -139,3 +139,27 @@ class AnswerHead(tf_keras.layers.Layer):
     """
     answer = tf.gather(text, position, axis=1, batch_dims=1)
     return self.logits(self.norm(self.transform(answer)))
+
+
+class RoiScoreHead(tf_keras.layers.Layer):
+  """How well each RoI fits the query, from the final RoI states."""
+
+  def __init__(self, architecture: Architecture, **kwargs):
+    super().__init__(**kwargs)
+    self.transform = tf_keras.layers.Dense(
+      architecture.hidden_size,
+      activation=gelu,
+      kernel_initializer=new_initializer(architecture.initial_deviation),
+      name='transform',
+    )
+    self.norm = layer_norm('norm')
+    self.logit = tf_keras.layers.Dense(
+      1,
+      kernel_initializer=new_initializer(architecture.initial_deviation),
+      dtype='float32',
+      name='logit',
+    )
+
+  def call(self, rois):
+    """Maps final RoI states `[B, R, D]` to logits `[B, R]`."""
+    return self.logit(self.norm(self.transform(rois)))[..., 0]

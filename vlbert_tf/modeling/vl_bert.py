@@ -50,7 +50,8 @@ class VlBert(tf_keras.layers.Layer):
 
     Args:
       inputs: tensors by the names of `elements`: words, image, boxes and
-        masks; `elements.ROI_MASKED` may be absent when nothing is masked. For
+        masks; `elements.ROI_MASKED` may be absent when nothing is masked, and
+        `elements.WORD_ROI_INDEX` when no word points at a RoI. For
         B texts there may be B / G images, each with G texts side by side.
       seed: int32 `[2]` for dropout, or None outside training.
       return_attention: whether attention weights are returned.
@@ -73,6 +74,7 @@ class VlBert(tf_keras.layers.Layer):
       visual,
       roi_mask,
       site_seed(seed, 1),
+      inputs.get(elements.WORD_ROI_INDEX),
     )
     states, attention = self.encoder(
       sequence, mask, site_seed(seed, 2), return_attention

@@ -8,9 +8,9 @@ import tensorflow as tf
 import tf_keras
 from absl import logging
 
-from vlbert_tf import elements
+from vlbert_tf import boxes, elements
 from vlbert_tf.data import batching, pipeline
-from vlbert_tf.tasks import base
+from vlbert_tf.tasks import base, refcoco, vcr
 from vlbert_tf.tasks.vqa import QUESTION, QUESTION_ID, VqaTask
 from vlbert_tf.visualization import AnsweredQuestion
 
@@ -74,6 +74,77 @@ def predict_answers(
     for question_id, answer, weight in rows:
       if weight:
         yield int(question_id), answer.decode()
+
+
+def predict_regions(
+  task: refcoco.RefcocoTask, model: tf_keras.Model, data: pipeline.DataConfig
+) -> Iterator[tuple[int, list[float]]]:
+  """Finds what every expression of a split means.
+
+  Args:
+    task: of the model.
+    model: with its trained weights.
+    data: the split; `is_training` must be off.
+
+  Yields:
+    Expression id and box, (x1, y1, x2, y2) in pixels of the image as it is
+    stored, in the order of the records.
+  """
+
+  @tf.function
+  def step(batch):
+    logits = model(batch)[elements.ROI_LOGITS]
+    best = refcoco.best_rois(logits, batch[elements.ROI_MASK])
+    chosen = tf.gather(batch[elements.BOXES], best, batch_dims=1)
+    ratio = batch[refcoco.ORIGINAL_SIZE] / batch[elements.IMAGE_SIZE]
+    return boxes.rescale(chosen, ratio[:, 0], ratio[:, 1])
+
+  for batch in _with_progress(task, data):
+    rows = zip(
+      batch[refcoco.EXPRESSION_ID].numpy(),
+      step(batch).numpy(),
+      batch[elements.EXAMPLE_WEIGHT].numpy(),
+      strict=True,
+    )
+    for expression_id, box, weight in rows:
+      if weight:
+        yield int(expression_id), box.tolist()
+
+
+def predict_choices(
+  task: vcr.VcrTask, model: tf_keras.Model, data: pipeline.DataConfig
+) -> Iterator[tuple[str, str, list[float]]]:
+  """Judges the candidates of every question of a split.
+
+  Args:
+    task: of the model.
+    model: with its trained weights.
+    data: the split; `is_training` must be off.
+
+  Yields:
+    Question id, what was judged, and the probabilities of its four
+    candidates: 'answer', or 'rationale_conditioned_on_a' and a number. A
+    model of rationales judges them for each of the four answers.
+  """
+
+  @tf.function
+  def step(batch):
+    return tf.nn.softmax(model(batch)[elements.CANDIDATE_LOGITS])
+
+  given = task.task_config.condition_on
+  for judged, condition_on in vcr.judgements(task.task_config.sub_task):
+    task.task_config.override({'condition_on': condition_on})
+    for batch in _with_progress(task, data):
+      rows = zip(
+        batch[vcr.QUESTION_ID].numpy(),
+        step(batch).numpy(),
+        batch[elements.EXAMPLE_WEIGHT].numpy(),
+        strict=True,
+      )
+      for question_id, probabilities, weight in rows:
+        if weight:
+          yield question_id.decode(), judged, probabilities.tolist()
+  task.task_config.override({'condition_on': given})
 
 
 def illustrate_answers(

@@ -21,10 +21,17 @@ class PretrainingConfig(base.TaskConfig):
 
   Attributes:
     word_mask_rate: probability that a word piece is masked.
+    whole_words: whether the pieces of a word are masked together.
+    random_word_share: of masked pieces, those shown as any other piece ...
+    kept_word_share: ... and those shown as they are (BERT, and the released
+      code: 0.1 each).
     roi_mask_rate: probability that a RoI is masked.
     swap_probability: probability that a caption is another image's.
     max_masked_fraction: most masked word pieces, over the text's length.
-    relationship_weight: of the sentence-image relationship loss.
+    mask_unrelated: whether masked words and RoIs of unrelated pairs count in
+      their losses. They have no clues on the other side.
+    relationship_weight: of the sentence-image relationship loss; a weight of
+      0 switches a loss off.
     masked_word_weight: of the masked language modelling loss.
     masked_roi_weight: of the masked RoI classification loss.
     visible_roi_weight: of the classification of RoIs that are not masked, from
@@ -35,9 +42,13 @@ class PretrainingConfig(base.TaskConfig):
   """
 
   word_mask_rate: float = 0.15
+  whole_words: bool = False
+  random_word_share: float = 0.0
+  kept_word_share: float = 0.0
   roi_mask_rate: float = 0.15
   swap_probability: float = 0.5
   max_masked_fraction: float = 0.3
+  mask_unrelated: bool = False
   relationship_weight: float = 1.0
   masked_word_weight: float = 1.0
   masked_roi_weight: float = 1.0
@@ -136,6 +147,7 @@ class PretrainingTask(base.VlBertTask):
 
     caption, related = masking.maybe_swap_caption(
       record['caption/text'][row],
+      record['caption/text'],
       record['image/id'],
       table,
       seed_of(masking.STREAM_CAPTION),
@@ -148,6 +160,9 @@ class PretrainingTask(base.VlBertTask):
       'is_related': related,
       'word_uniform': tf.random.stateless_uniform(
         [shape.text_buckets[-1]], seed_of(masking.STREAM_WORDS)
+      ),
+      'word_fates': tf.random.stateless_uniform(
+        [shape.text_buckets[-1], 2], seed_of(masking.STREAM_FATES)
       ),
       'roi_uniform': tf.random.stateless_uniform(
         tf.shape(visual[elements.ROI_MASK]), seed_of(masking.STREAM_ROIS)
@@ -165,11 +180,17 @@ class PretrainingTask(base.VlBertTask):
     words = masking.mask_words(
       sequence,
       batch['word_uniform'],
-      rate=config.word_mask_rate,
-      max_masked=max(
-        1, int(config.max_masked_fraction * shape.text_buckets[-1])
+      masking.WordMasking(
+        rate=config.word_mask_rate,
+        max_masked=max(
+          1, int(config.max_masked_fraction * shape.text_buckets[-1])
+        ),
+        whole_words=config.whole_words,
+        random_share=config.random_word_share,
+        kept_share=config.kept_word_share,
       ),
-      tokenizer=self.tokenizer,
+      self.tokenizer,
+      batch['word_fates'],
     )
     batch[elements.ROI_MASKED] = masking.mask_rois(
       batch['roi_uniform'],
@@ -209,10 +230,10 @@ class PretrainingTask(base.VlBertTask):
         relationship, weights, config.relationship_weight
       ),
       'masked_word_loss': base.sum_loss(
-        words, _word_weights(batch), config.masked_word_weight
+        words, self._word_weights(batch), config.masked_word_weight
       ),
       'masked_roi_loss': base.sum_loss(
-        rois, _roi_weights(batch), config.masked_roi_weight
+        rois, self._roi_weights(batch), config.masked_roi_weight
       ),
       'visible_roi_loss': base.sum_loss(
         visible, _visible_weights(batch), config.visible_roi_weight
@@ -232,11 +253,11 @@ class PretrainingTask(base.VlBertTask):
       ),
       'masked_word_accuracy': (
         tf.equal(words, batch[elements.MASKED_WORD_IDS]),
-        _word_weights(batch),
+        self._word_weights(batch),
       ),
       'masked_roi_accuracy': (
         tf.equal(rois, batch[elements.ROI_CATEGORIES]),
-        _roi_weights(batch),
+        self._roi_weights(batch),
       ),
       'visible_roi_accuracy': (
         tf.equal(visible, batch[elements.ROI_CATEGORIES]),
@@ -245,25 +266,24 @@ class PretrainingTask(base.VlBertTask):
       'cut_texts': (batch[base.TEXT_CUT], weights),
     }
 
+  # Words and RoIs are hidden in unrelated pairs as well, so that nothing but
+  # the content tells them from related ones; but they have no clues on the
+  # other side, and are not scored (VL-BERT §3.3).
 
-# Words and RoIs are hidden in unrelated pairs as well, so that nothing but
-# the content tells them from related ones; but they have no clues on the other
-# side, and are not scored (VL-BERT §3.3).
+  def _word_weights(self, batch):
+    return batch[elements.MASKED_WORD_WEIGHTS] * self._pair_weights(batch)
 
+  def _roi_weights(self, batch):
+    masked = tf.cast(batch[elements.ROI_MASKED], tf.float32)
+    return masked * self._pair_weights(batch)
 
-def _word_weights(batch):
-  return batch[elements.MASKED_WORD_WEIGHTS] * _related_weights(batch)
-
-
-def _roi_weights(batch):
-  masked = tf.cast(batch[elements.ROI_MASKED], tf.float32)
-  return masked * _related_weights(batch)
+  def _pair_weights(self, batch):
+    weights = base.example_weights(batch)
+    if not self.task_config.mask_unrelated:
+      weights *= batch[elements.RELATED]
+    return weights[:, None]
 
 
 def _visible_weights(batch):
   visible = batch[elements.ROI_MASK] & ~batch[elements.ROI_MASKED]
   return tf.cast(visible, tf.float32) * base.example_weights(batch)[:, None]
-
-
-def _related_weights(batch):
-  return (base.example_weights(batch) * batch[elements.RELATED])[:, None]

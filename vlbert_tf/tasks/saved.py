@@ -10,14 +10,20 @@ import yaml
 from vlbert_tf.checkpoints.native import find_checkpoint, restore_model
 from vlbert_tf.tasks import base
 from vlbert_tf.tasks.pretraining import PretrainingConfig, PretrainingTask
+from vlbert_tf.tasks.refcoco import RefcocoConfig, RefcocoTask
+from vlbert_tf.tasks.vcr import VcrConfig, VcrTask
 from vlbert_tf.tasks.vqa import VqaConfig, VqaTask
 
 PRETRAINING = 'vlbert/pretraining'
 VQA = 'vlbert/vqa'
+REFCOCO = 'vlbert/refcoco'
+VCR = 'vlbert/vcr'
 
 TASKS = {
   PRETRAINING: (PretrainingConfig, PretrainingTask),
   VQA: (VqaConfig, VqaTask),
+  REFCOCO: (RefcocoConfig, RefcocoTask),
+  VCR: (VcrConfig, VcrTask),
 }
 
 PARAMS_FILE = 'params.yaml'

@@ -18,6 +18,8 @@ from vlbert_tf.text.sequence import question_sequence
 QUESTION_ID = 'question_id'  # int64 [B]
 QUESTION = 'question'  # string [B]
 
+ANSWER_LOSSES = ('softmax', 'sigmoid')
+
 
 @dataclasses.dataclass
 class VqaConfig(base.TaskConfig):
@@ -25,9 +27,13 @@ class VqaConfig(base.TaskConfig):
 
   Attributes:
     answers_file: the K answers, one a line, or a JSON list.
+    answer_loss: `softmax`: multi-class cross-entropy with the most frequent
+      answer (VL-BERT §4.2.2); `sigmoid`: binary cross-entropy of each answer
+      with its soft score (the released code).
   """
 
   answers_file: str = ''
+  answer_loss: str = 'softmax'
 
 
 class VqaModel(tf_keras.Model):
@@ -65,7 +71,7 @@ class VqaModel(tf_keras.Model):
 
 @task_factory.register_task_cls(VqaConfig)
 class VqaTask(base.VlBertTask):
-  """Multi-class cross-entropy over the answers, as in the paper."""
+  """Cross-entropy over the answers."""
 
   metric_names = (
     'answer_loss',
@@ -81,6 +87,11 @@ class VqaTask(base.VlBertTask):
         'Question answering needs task.answers_file, the list of answers. '
         'Received an empty path. Pass the official list, or the answers.txt '
         'that vlbert-build-examples wrote beside the records.'
+      )
+    if params.answer_loss not in ANSWER_LOSSES:
+      raise ValueError(
+        f'task.answer_loss must be one of {", ".join(ANSWER_LOSSES)}. '
+        f'Received: {params.answer_loss!r}.'
       )
     self.answers = read_answer_vocabulary(params.answers_file)
 
@@ -159,13 +170,19 @@ class VqaTask(base.VlBertTask):
     }
 
   def compute_losses(self, batch, outputs):
-    label = batch[elements.ANSWER_LABEL]
-    # An answer outside the vocabulary is a row of zero targets: it adds
-    # nothing to the loss, and still counts as an example.
-    one_hot = tf.one_hot(label, len(self.answers))
-    loss = tf.nn.softmax_cross_entropy_with_logits(
-      labels=one_hot, logits=outputs[elements.ANSWER_LOGITS]
-    )
+    logits = outputs[elements.ANSWER_LOGITS]
+    if self.task_config.answer_loss == 'sigmoid':
+      each = tf.nn.sigmoid_cross_entropy_with_logits(
+        labels=batch[elements.ANSWER_SCORES], logits=logits
+      )
+      loss = tf.reduce_sum(each, axis=-1)
+    else:
+      # An answer outside the vocabulary is a row of zero targets: it adds
+      # nothing to the loss, and still counts as an example.
+      one_hot = tf.one_hot(batch[elements.ANSWER_LABEL], len(self.answers))
+      loss = tf.nn.softmax_cross_entropy_with_logits(
+        labels=one_hot, logits=logits
+      )
     return {'answer_loss': base.sum_loss(loss, base.example_weights(batch))}
 
   def compute_scores(self, batch, outputs):

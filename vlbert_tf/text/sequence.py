@@ -6,6 +6,7 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from vlbert_tf import elements
+from vlbert_tf.text.tagged import TaggedPieces
 from vlbert_tf.text.tokenizer import WordPieceTokenizer
 
 
@@ -64,6 +65,66 @@ def question_sequence(
   )
   length = tf.cast(sequence.word_ids.row_lengths(), tf.int32)
   return sequence, length - 2
+
+
+def choice_sequence(
+  context: TaggedPieces,
+  candidate: TaggedPieces,
+  tokenizer: WordPieceTokenizer,
+  max_length: int,
+) -> tuple[TextSequence, tf.RaggedTensor]:
+  """`[CLS] context [SEP] candidate [SEP]`, segments A and B (VL-BERT fig. 2).
+
+  Args:
+    context: word pieces `[B, (n)]`: the question, or question and answer;
+      tags are the RoIs that they name, from 1, 0 for none.
+    candidate: the same of an answer or a rationale.
+    tokenizer: gives the ids of the special words.
+    max_length: longest sequence; where the sections do not fit, the longer
+      one loses its last words until both are equally long, then both do.
+
+  Returns:
+    The sequences; and int32 `[B, (n)]`, the RoI whose visual feature each
+    element takes, 0 for the whole image, as all special words.
+  """
+  fit = max_length - 3
+  lengths = [
+    tf.cast(part.ids.row_lengths(), tf.int32) for part in (context, candidate)
+  ]
+  first = tf.minimum(lengths[0], tf.maximum(fit - lengths[1], (fit + 1) // 2))
+  second = tf.minimum(lengths[1], fit - first)
+  ids = [_first(context.ids, first), _first(candidate.ids, second)]
+  rois = [_first(context.tags, first), _first(candidate.tags, second)]
+  segments = [elements.SEGMENT_A, elements.SEGMENT_B]
+  sequence = _join(ids, segments, tokenizer, fit)
+  whole_image = tf.RaggedTensor.from_tensor(tf.zeros_like(first)[:, None])
+  return (
+    sequence._replace(cut=lengths[0] + lengths[1] > fit),
+    tf.concat([whole_image, rois[0], whole_image, rois[1], whole_image], 1),
+  )
+
+
+def _first(ragged: tf.RaggedTensor, counts: tf.Tensor) -> tf.RaggedTensor:
+  """The first `counts[b]` values of each row b."""
+  places = tf.range(tf.cast(ragged.bounding_shape(1), tf.int32))
+  lengths = tf.cast(ragged.row_lengths(), tf.int32)
+  inside = places[None] < lengths[:, None]
+  kept = tf.ragged.boolean_mask(places[None] < counts[:, None], inside)
+  return tf.ragged.boolean_mask(ragged, kept)
+
+
+def swap_left_right(texts: tf.Tensor) -> tf.Tensor:
+  """Puts 'right' for 'left' and the other way round, as whole words.
+
+  Args:
+    texts: string `[...]`.
+
+  Returns:
+    string `[...]`, lower-case where a word was swapped.
+  """
+  marked = tf.strings.regex_replace(texts, r'(?i)\bleft\b', '\x01')
+  swapped = tf.strings.regex_replace(marked, r'(?i)\bright\b', 'left')
+  return tf.strings.regex_replace(swapped, '\x01', 'right')
 
 
 def _join(

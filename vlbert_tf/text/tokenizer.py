@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+import numpy as np
 import tensorflow as tf
 import tensorflow_text as tf_text
 
@@ -14,6 +15,7 @@ class WordPieceTokenizer:
   Attributes:
     vocab_size: V.
     pad_id, cls_id, sep_id, mask_id: ids of the special words.
+    goes_on: bool `[V]`, True for pieces that go on a word ('##ing').
   """
 
   def __init__(self, vocabulary: Sequence[str]):
@@ -26,6 +28,7 @@ class WordPieceTokenizer:
     ids = {word: i for i, word in enumerate(vocabulary)}
     self.pad_id, self.cls_id = ids[PAD], ids[CLS]
     self.sep_id, self.mask_id = ids[SEP], ids[MASK]
+    self.goes_on = np.array([word.startswith('##') for word in vocabulary])
     self._tokenizer = tf_text.FastBertTokenizer(
       vocab=list(vocabulary),
       token_out_type=tf.int32,

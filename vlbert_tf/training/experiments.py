@@ -14,29 +14,51 @@ from official.modeling import optimization
 
 from vlbert_tf.tasks import saved
 
+OPTIMIZERS = ('adamw', 'sgd')
+_STEP_FACTOR = 0.1  # of the learning rate at each of `rate_drops`
+# By the name of the variable: biases, and scales and offsets of norms.
+_NOT_DECAYED = ['/bias', '/beta', '/gamma', '/scale', '/offset']
+
 
 @dataclasses.dataclass
 class TrainerConfig(cfg.TrainerConfig):
-  """Model Garden's trainer settings, and the schedule in four numbers.
+  """Model Garden's trainer settings, and optimizer and schedule in short.
 
-  The schedule of VL-BERT §4: linear warm-up, then linear decay to 0 at
-  `train_steps`; `optimizer_config` is filled in from it.
+  The schedules of VL-BERT §4: linear warm-up, then linear decay to 0 at
+  `train_steps`, or a tenth at each of `rate_drops`; `optimizer_config` is
+  filled in from it.
 
   Attributes:
+    optimizer: `adamw` or `sgd`.
     learning_rate: at the end of the warm-up.
     warmup_steps: steps over which it rises from 0.
-    weight_decay: decoupled, of all parameters but biases and norms.
+    rate_drops: steps from which the rate is a tenth of what it was; empty for
+      linear decay.
+    weight_decay: of all parameters but biases and norms; decoupled with
+      `adamw`, part of the gradient with `sgd`.
+    decay_all: whether biases and norms decay as well.
+    momentum: of `sgd`.
+    epsilon: of `adamw`.
     clip_norm: bound of the global gradient norm over all replicas; 0 is none.
   """
 
+  optimizer: str = 'adamw'
   learning_rate: float = 1e-4
   warmup_steps: int = 0
+  rate_drops: list[int] = dataclasses.field(default_factory=list)
   weight_decay: float = 1e-4
+  decay_all: bool = False
+  momentum: float = 0.9
+  epsilon: float = 1e-7
   clip_norm: float = 10.0
 
 
 def _experiment(
-  name: str, learning_rate: float, warmup_steps: int, train_steps: int
+  name: str,
+  learning_rate: float,
+  warmup_steps: int,
+  train_steps: int,
+  **trainer,
 ) -> cfg.ExperimentConfig:
   config_class, _ = saved.TASKS[name]
   return cfg.ExperimentConfig(
@@ -48,6 +70,7 @@ def _experiment(
       validation_steps=-1,
       # A NaN ends the run with an error instead of training on.
       recovery_max_trials=0,
+      **trainer,
     ),
     runtime=cfg.RuntimeConfig(distribution_strategy='mirrored'),
     restrictions=['task.train_data.is_training != None'],
@@ -64,6 +87,20 @@ def pretraining() -> cfg.ExperimentConfig:
 def vqa() -> cfg.ExperimentConfig:
   """VL-BERT §4.2.2: 444 k questions, 20 epochs of batch 256."""
   return _experiment(saved.VQA, 1e-4, 2_000, 34_688)
+
+
+@exp_factory.register_config_factory(saved.REFCOCO)
+def refcoco() -> cfg.ExperimentConfig:
+  """VL-BERT §4.2.3: 120 k expressions to train on, 20 epochs of batch 256."""
+  return _experiment(saved.REFCOCO, 2e-4, 500, 9_390)
+
+
+@exp_factory.register_config_factory(saved.VCR)
+def vcr() -> cfg.ExperimentConfig:
+  """VL-BERT §4.2.1: 213 k questions, 20 epochs of 256; ×0.1 at 14 and 18."""
+  return _experiment(
+    saved.VCR, 2e-3, 1_000, 16_641, optimizer='sgd', rate_drops=[11_648, 14_977]
+  )
 
 
 def load_experiment(
@@ -140,35 +177,15 @@ def _fill_in_optimizer(trainer: TrainerConfig) -> None:
       'trainer.warmup_steps must be at least 0 and below train_steps. '
       f'Received: {trainer.warmup_steps} of {trainer.train_steps}.'
     )
+  if trainer.optimizer not in OPTIMIZERS:
+    raise ValueError(
+      f'trainer.optimizer must be one of {", ".join(OPTIMIZERS)}. '
+      f'Received: {trainer.optimizer!r}.'
+    )
   trainer.optimizer_config = optimization.OptimizationConfig(
     {
-      'optimizer': {
-        'type': 'adamw',
-        'adamw': {
-          'weight_decay_rate': trainer.weight_decay,
-          # By the name of the variable: biases, and scales and offsets of
-          # norms.
-          'exclude_from_weight_decay': [
-            '/bias',
-            '/beta',
-            '/gamma',
-            '/scale',
-            '/offset',
-          ],
-          # That one clips each replica's gradient before the sum.
-          'gradient_clip_norm': 0.0,
-          'global_clipnorm': trainer.clip_norm or None,
-        },
-      },
-      'learning_rate': {
-        'type': 'polynomial',
-        'polynomial': {
-          'initial_learning_rate': trainer.learning_rate,
-          'end_learning_rate': 0.0,
-          'offset': trainer.warmup_steps,
-          'decay_steps': trainer.train_steps - trainer.warmup_steps,
-        },
-      },
+      'optimizer': _OPTIMIZERS[trainer.optimizer](trainer),
+      'learning_rate': _learning_rate(trainer),
       'warmup': {
         'type': 'linear',
         'linear': {
@@ -178,3 +195,62 @@ def _fill_in_optimizer(trainer: TrainerConfig) -> None:
       },
     }
   )
+
+
+def _adamw(trainer: TrainerConfig) -> dict:
+  return {
+    'type': 'adamw',
+    'adamw': {
+      'epsilon': trainer.epsilon,
+      'weight_decay_rate': trainer.weight_decay,
+      'exclude_from_weight_decay': [] if trainer.decay_all else _NOT_DECAYED,
+      # That one clips each replica's gradient before the sum.
+      'gradient_clip_norm': 0.0,
+      'global_clipnorm': trainer.clip_norm or None,
+    },
+  }
+
+
+def _sgd(trainer: TrainerConfig) -> dict:
+  # Without its adaptation of layers, LARS is SGD with momentum and weight
+  # decay; Model Garden's own SGD has no weight decay.
+  return {
+    'type': 'lars',
+    'lars': {
+      'momentum': trainer.momentum,
+      'weight_decay_rate': trainer.weight_decay,
+      'exclude_from_weight_decay': [] if trainer.decay_all else _NOT_DECAYED,
+      'exclude_from_layer_adaptation': ['.*'],
+      'global_clipnorm': trainer.clip_norm or None,
+    },
+  }
+
+
+_OPTIMIZERS = {'adamw': _adamw, 'sgd': _sgd}
+
+
+def _learning_rate(trainer: TrainerConfig) -> dict:
+  rate, drops = trainer.learning_rate, list(trainer.rate_drops)
+  if not drops:
+    return {
+      'type': 'polynomial',
+      'polynomial': {
+        'initial_learning_rate': rate,
+        'end_learning_rate': 0.0,
+        'offset': trainer.warmup_steps,
+        'decay_steps': trainer.train_steps - trainer.warmup_steps,
+      },
+    }
+  if drops != sorted(set(drops)) or drops[0] <= trainer.warmup_steps:
+    raise ValueError(
+      'trainer.rate_drops must increase, and lie after the warm-up. '
+      f'Received: {drops}, with {trainer.warmup_steps} warm-up steps.'
+    )
+  return {
+    'type': 'stepwise',
+    'stepwise': {
+      # The rate changes after the boundary.
+      'boundaries': [step - 1 for step in drops],
+      'values': [rate * _STEP_FACTOR**k for k in range(len(drops) + 1)],
+    },
+  }

@@ -36,12 +36,18 @@ class Instances:
     by_id: regions by image id.
     ids: image ids by file name, without folders.
     drops: regions that were set aside.
+    boxes: image id and box, (x1, y1, x2, y2), by the id of an annotation.
+    numbers: place in `categories` + 1, by category id.
   """
 
   categories: tuple[str, ...]
   by_id: dict[int, ImageRegions]
   ids: dict[str, int]
   drops: tuple[Drop, ...]
+  boxes: dict[int, tuple[int, tuple[float, ...]]] = dataclasses.field(
+    default_factory=dict
+  )
+  numbers: dict[int, int] = dataclasses.field(default_factory=dict)
 
   def of_id(self, image_id: int) -> ImageRegions:
     """Regions of an image; none when the file does not know it."""
@@ -83,32 +89,82 @@ def read_instances(path: str) -> Instances:
       f'category. Received: {error!r}.'
     ) from error
   contiguous = {key: place + 1 for place, (key, _) in enumerate(categories)}
-  found, drops = _regions(content['annotations'], contiguous, images)
-  by_id = {}
-  for image_id, row in images.items():
-    regions, size = found.get(image_id, ()), _size(row)
+  sizes = {image_id: _size(row) for image_id, row in images.items()}
+  found, drops, by_annotation = _regions(
+    content['annotations'], contiguous, images
+  )
+  by_id, outside = _clipped(found, sizes)
+  return Instances(
+    tuple(name for _, name in categories),
+    by_id,
+    names,
+    (*drops, *outside),
+    by_annotation,
+    contiguous,
+  )
+
+
+def read_detections(path: str, instances: Instances) -> Instances:
+  """Reads a detector's boxes in place of the annotated ones.
+
+  Args:
+    path: of a JSON list of `{image_id, box [x, y, w, h], category_id,
+      score}`, as MAttNet's.
+    instances: images, sizes and categories that they belong to.
+
+  Returns:
+    The instances with the regions that were detected.
+
+  Raises:
+    ValueError: the file is missing or malformed as a whole.
+  """
+  rows = files.read_json(path)
+  if not isinstance(rows, list):
+    raise ValueError(
+      f'{path} must be a JSON list of detections. Received: an object. '
+      'Is it the file of another kind?'
+    )
+  renamed = [
+    {**row, 'bbox': row.get('box')} if isinstance(row, dict) else row
+    for row in rows
+  ]
+  sizes = {key: image.size for key, image in instances.by_id.items()}
+  found, drops, _ = _regions(renamed, instances.numbers, sizes)
+  by_id, outside = _clipped(found, sizes)
+  return dataclasses.replace(instances, by_id=by_id, drops=(*drops, *outside))
+
+
+def _clipped(
+  found: dict[int, list[Region]], sizes: dict[int, tuple[int, int] | None]
+) -> tuple[dict[int, ImageRegions], list[Drop]]:
+  by_id, drops = {}, []
+  for image_id, size in sizes.items():
+    regions = found.get(image_id, ())
     if size:
       regions, outside = clip_regions(str(image_id), regions, *size)
       drops += outside
     by_id[image_id] = ImageRegions(tuple(regions), size)
-  return Instances(
-    tuple(name for _, name in categories), by_id, names, tuple(drops)
-  )
+  return by_id, drops
 
 
 def _regions(
   rows: Iterable[Any], contiguous: dict[int, int], images: dict[int, Any]
-) -> tuple[dict[int, list[Region]], list[Drop]]:
+) -> tuple[
+  dict[int, list[Region]], list[Drop], dict[int, tuple[int, tuple[float, ...]]]
+]:
+  """Regions by image, what was set aside, boxes by annotation."""
   found: dict[int, list[Region]] = {}
-  drops = []
+  drops, by_annotation = [], {}
   for number, row in enumerate(rows):
     region, reason, detail = _region(row, contiguous, images)
     if region is None:
       name = row.get('id', f'row {number}') if isinstance(row, dict) else number
       drops.append(Drop(f'region {name}', reason, detail))
     else:
-      found.setdefault(int(row['image_id']), []).append(region)
-  return found, drops
+      image_id = int(row['image_id'])
+      found.setdefault(image_id, []).append(region)
+      by_annotation[row.get('id')] = (image_id, region.box)
+  return found, drops, by_annotation
 
 
 def _region(

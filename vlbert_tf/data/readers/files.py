@@ -62,6 +62,21 @@ def read_json(path: str, *lists: str) -> dict[str, Any]:
   return content
 
 
+def read_names(path: str) -> tuple[str, ...]:
+  """Names of categories, one a line.
+
+  Raises:
+    ValueError: the file is missing or empty.
+  """
+  names = tuple(filter(None, map(str.strip, read_text(path).split('\n'))))
+  if not names:
+    raise ValueError(
+      f'A file of categories must hold one name a line. Received: {path}, '
+      'which is empty.'
+    )
+  return names
+
+
 def clean_text(value: Any) -> str:
   """A text on one line: runs of white space become one space.
 

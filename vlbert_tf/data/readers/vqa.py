@@ -132,7 +132,7 @@ def _question(
   if annotation.get('image_id', image_id) != image_id:
     detail = f'Images {image_id} and {annotation["image_id"]}.'
     return drop(name, 'annotation_of_another_image', detail)
-  given = _counted(annotation.get('answers'))
+  given = counted_answers(annotation.get('answers'))
   total = sum(count for _, count in given)
   if total < MIN_ANSWERS:
     return drop(name, 'too_few_answers', 'It has no answer that is a text.')
@@ -147,8 +147,12 @@ def _question(
   ), None
 
 
-def _counted(answers: Any) -> tuple[tuple[str, int], ...]:
-  """Distinct normalised answers with counts, as `Question` holds them."""
+def counted_answers(answers: Any) -> tuple[tuple[str, int], ...]:
+  """Distinct normalised answers with counts, as `Question` holds them.
+
+  Args:
+    answers: `[{"answer": text}]`; rows without a text are left out.
+  """
   rows = answers if isinstance(answers, list) else []
   texts = [
     normalize_answer(files.clean_text(row['answer']))

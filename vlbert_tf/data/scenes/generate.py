@@ -16,7 +16,12 @@ from pathlib import Path
 import numpy as np
 from absl import logging
 
-from vlbert_tf.data.scenes import official_files, render
+from vlbert_tf.data.scenes import (
+  official_files,
+  references,
+  region_files,
+  render,
+)
 from vlbert_tf.data.scenes.answers import human_answers, most_frequent
 from vlbert_tf.data.scenes.captions import write_captions
 from vlbert_tf.data.scenes.questions import ask_questions
@@ -38,7 +43,7 @@ _PORTRAIT_SHARE = 0.25
 _CHUNK = 25  # images handed to a process at a time
 
 # Independent streams of random numbers of one image.
-_WORLD, _PAINT, _WORDS, _PEOPLE = range(4)
+_WORLD, _PAINT, _WORDS, _PEOPLE, _REFERENCES, _CHOICES = range(6)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -78,10 +83,17 @@ class GeneratedImage:
   questions: list[dict[str, object]]
   annotations: list[dict[str, object]]
   captions: list[str]
+  references: list[dict[str, object]]
+  choices: list[dict[str, object]]
+  metadata: dict[str, object]
 
 
 def generate(
-  folder: Path, sizes: Sizes, seed: int = 7, num_workers: int = 1
+  folder: Path,
+  sizes: Sizes,
+  seed: int = 7,
+  num_workers: int = 1,
+  with_regions: bool = False,
 ) -> None:
   """Writes the data set, or finds that it is already there.
 
@@ -90,6 +102,8 @@ def generate(
     sizes: numbers of images.
     seed: the same seed gives the same bytes.
     num_workers: processes; the output does not depend on it.
+    with_regions: whether RefCOCO+ and VCR files are written as well, about
+      the images with questions; the other files stay the same.
 
   Raises:
     ValueError: sizes out of range, or the folder holds something else.
@@ -101,15 +115,20 @@ def generate(
     'seed': seed,
     **dataclasses.asdict(sizes),
   }
+  if with_regions:
+    settings['with_regions'] = True
   if official_files.is_complete(folder, settings):
     logging.info('%s is complete already; nothing to do', folder)
     return
   with official_files.published(folder, settings, _about(settings)) as partial:
+    regions = region_files.RegionFiles(partial) if with_regions else None
     for split, images in _generated(sizes, seed, num_workers):
       if split.startswith('captions_'):
         _write_caption_split(partial, split, images)
       else:
-        _write_question_split(partial, split, images)
+        _write_question_split(partial, split, images, regions)
+    if regions:
+      regions.write(CATEGORIES, DESCRIPTION)
 
 
 def make_scene(seed: int, split: str, index: int, sizes: Sizes) -> Scene:
@@ -138,32 +157,45 @@ def make_image(
   file_name = official_files.image_name(split, image_id)
   pixels = render.render(scene, _stream(seed, split, index, _PAINT))
   words = _stream(seed, split, index, _WORDS)
+  instances = _instance_entries(scene, image_id)
+  image = official_files.image_entry(
+    image_id, file_name, scene.width, scene.height
+  )
   questions, annotations, captions = [], [], []
+  said, choices = [], []
   if split.startswith('captions_'):
     captions = write_captions(scene, words, sizes.captions_per_image)
   else:
     people = _stream(seed, split, index, _PEOPLE)
     questions, annotations = _vqa_entries(scene, image_id, words, people)
+    referring = _stream(seed, split, index, _REFERENCES)
+    said = references.refer(scene, referring)
+    choices = references.choose(scene, _stream(seed, split, index, _CHOICES))
   return GeneratedImage(
     file_name=file_name,
     jpeg=render.encode_jpeg(pixels),
-    image=official_files.image_entry(
-      image_id, file_name, scene.width, scene.height
-    ),
-    instances=[
-      official_files.instance_entry(
-        image_id * _OBJECTS_STRIDE + number,
-        image_id,
-        CATEGORIES.index(category(each)) + 1,
-        each.box,
-        each.area,
-      )
-      for number, each in enumerate(scene.objects)
-    ],
+    image=image,
+    instances=instances,
     questions=questions,
     annotations=annotations,
     captions=captions,
+    references=region_files.reference_entries(split, image, instances, said),
+    choices=region_files.choice_entries(split, file_name, scene, choices),
+    metadata=region_files.metadata_entry(scene),
   )
+
+
+def _instance_entries(scene, image_id):
+  return [
+    official_files.instance_entry(
+      image_id * _OBJECTS_STRIDE + number,
+      image_id,
+      CATEGORIES.index(category(each)) + 1,
+      each.box,
+      each.area,
+    )
+    for number, each in enumerate(scene.objects)
+  ]
 
 
 def _vqa_entries(scene, image_id, words, people):
@@ -229,14 +261,17 @@ def _reported(images, split, count):
       logging.info('%s: %d of %d images, %.0f/s', split, done, count, rate)
 
 
-def _write_question_split(folder, split, images):
-  entries, instances = [], []
+def _write_question_split(folder, split, images, regions):
+  entries, instances, generated = [], [], []
   questions, annotations = [], []
   for each in _with_saved_pixels(folder, split, images):
     entries.append(each.image)
     instances += each.instances
     questions += each.questions
     annotations += each.annotations
+    generated.append(dataclasses.replace(each, jpeg=b''))
+  if regions:
+    regions.add_split(split, generated)
   official_files.write_vqa(folder, split, questions, annotations, DESCRIPTION)
   official_files.write_instances(
     folder, split, entries, instances, CATEGORIES, DESCRIPTION

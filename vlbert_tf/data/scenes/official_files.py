@@ -141,9 +141,21 @@ def write_instances(
   categories: Sequence[str],
   description: str,
 ) -> None:
+  """Writes COCO instances of a split; see `write_instances_file`."""
+  path = folder / f'instances_{split}.json'
+  write_instances_file(path, images, annotations, categories, description)
+
+
+def write_instances_file(
+  path: Path,
+  images: Sequence[dict[str, object]],
+  annotations: Sequence[dict[str, object]],
+  categories: Sequence[str],
+  description: str,
+) -> None:
   """Writes COCO instances; the categories' ids count from 1."""
   _write_json(
-    folder / f'instances_{split}.json',
+    path,
     {
       'info': _info(description),
       'licenses': [{**_LICENSE, 'id': 1}],

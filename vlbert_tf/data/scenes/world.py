@@ -162,6 +162,28 @@ def measure(
   return measured
 
 
+def outline(each: SceneObject, width: int, height: int) -> list[list[float]]:
+  """A polygon around the silhouette of an object, [x, y] in pixels.
+
+  It goes down along the left end of each row and up along the right ends:
+  holes are filled.
+
+  Args:
+    each: placed in the image.
+    width: of the image, in pixels.
+    height: of the image, in pixels.
+  """
+  mask, (x, y) = _mask_in_image(each, width, height)
+  rows = np.flatnonzero(mask.any(1))
+  columns = [np.flatnonzero(mask[row]) for row in rows]
+  middle = [float(y + row) + 0.5 for row in rows]
+  left = [[float(x + c[0]), m] for c, m in zip(columns, middle, strict=True)]
+  right = [
+    [float(x + c[-1] + 1), m] for c, m in zip(columns, middle, strict=True)
+  ]
+  return [*left, *reversed(right)]
+
+
 def _sample_attributes(rng, others, crowded, scale):
   large = rng.random() < (0.35 if crowded else 0.5)
   size = 'large' if large else 'small'

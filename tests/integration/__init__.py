@@ -1,0 +1,1 @@
+"""Programs one after another, on official files."""

@@ -1,0 +1,270 @@
+"""Visual commonsense reasoning: VCR (VL-BERT §3.4 and §4.2.1)."""
+
+import dataclasses
+
+import tensorflow as tf
+import tf_keras
+from official.core import task_factory
+
+from vlbert_tf import elements
+from vlbert_tf.data import batching, example_schema, masking, pipeline
+from vlbert_tf.data.record_kinds import CANDIDATES
+from vlbert_tf.modeling import heads
+from vlbert_tf.modeling.config import Architecture
+from vlbert_tf.modeling.vl_bert import VlBert
+from vlbert_tf.tasks import base
+from vlbert_tf.text.sequence import choice_sequence
+from vlbert_tf.text.tagged import TaggedPieces, tokenize_tagged
+
+QUESTION_ID = 'question_id'  # string [B / 4]
+
+ANSWER = 'answer'
+RATIONALE = 'rationale'
+SUB_TASKS = (ANSWER, RATIONALE)
+
+# Tags count from 1 in batches, so that padding is none.
+_CONTEXT = ('context', 'context_tags')
+_CANDIDATE = ('candidate', 'candidate_tags')
+_ROI_TAGS = 'roi_tags'
+
+
+@dataclasses.dataclass
+class VcrConfig(base.TaskConfig):
+  """Settings of visual commonsense reasoning.
+
+  Attributes:
+    sub_task: `answer` (Q→A: question, then an answer) or `rationale` (QA→R:
+      question and answer, then a rationale).
+    condition_on: number of the answer that a rationale is to support; -1 is
+      the right one.
+    roi_mask_rate: probability that a RoI is masked in training.
+    masked_roi_weight: of the masked RoI classification loss; 0 is none.
+  """
+
+  sub_task: str = ANSWER
+  condition_on: int = -1
+  roi_mask_rate: float = 0.15
+  masked_roi_weight: float = 1.0
+
+
+class VcrModel(tf_keras.Model):
+  """The encoder under a score for each candidate, and RoI categories."""
+
+  def __init__(self, architecture: Architecture, **kwargs):
+    super().__init__(autocast=False, **kwargs)
+    self.architecture = architecture
+    self.backbone = VlBert(architecture, name='backbone')
+    self.candidate = heads.RelationshipHead(architecture, name='candidate')
+    self.roi_category = heads.RoiCategoryHead(architecture, name='roi_category')
+
+  def call(self, inputs, seed=None):
+    """Scores candidates.
+
+    Args:
+      inputs: tensors by the names of `elements`; the four candidates of a
+        question stand side by side.
+      seed: int32 `[2]` for dropout, or None outside training.
+
+    Returns:
+      `elements.CANDIDATE_LOGITS` and `elements.ROI_CATEGORY_LOGITS`.
+    """
+    states = self.backbone(inputs, seed)
+    return {
+      elements.CANDIDATE_LOGITS: tf.reshape(
+        self.candidate(states.text), [-1, CANDIDATES]
+      ),
+      elements.ROI_CATEGORY_LOGITS: self.roi_category(states.rois),
+    }
+
+
+@task_factory.register_task_cls(VcrConfig)
+class VcrTask(base.VlBertTask):
+  """Cross-entropy over four candidates, and masked RoI classification."""
+
+  metric_names = (
+    'candidate_loss',
+    'masked_roi_loss',
+    'accuracy',
+    'masked_roi_accuracy',
+    'cut_texts',
+  )
+
+  def __init__(self, params, logging_dir=None, name=None):
+    super().__init__(params, logging_dir=logging_dir, name=name)
+    if params.sub_task not in SUB_TASKS:
+      raise ValueError(
+        f'task.sub_task must be one of {", ".join(SUB_TASKS)}. '
+        f'Received: {params.sub_task!r}.'
+      )
+
+  def build_model(self):
+    inputs = base.dummy_inputs()
+    for name in (elements.WORD_IDS, elements.WORD_MASK, elements.SEGMENT_IDS):
+      inputs[name] = tf.repeat(inputs[name], CANDIDATES, axis=0)
+    return base.built(
+      VcrModel(self.architecture()), inputs, self.task_config.train_data.seed
+    )
+
+  def example_source(self, split, config):
+    if split.kind != example_schema.CHOICES:
+      raise ValueError(
+        'Multiple choice reads records of choices. '
+        f'Received: {config.path}, records of {split.kind}. '
+        'Build them with vlbert-build-examples --dataset=vcr.'
+      )
+    shape = self.batch_shape(config)
+    return pipeline.ExampleSource(
+      prepare=lambda record, epoch: self._prepare(record, epoch, shape, config),
+      finish=lambda batch: self._finish(batch, shape),
+    )
+
+  def _prepare(self, record, epoch, shape, config):
+    rows = record[pipeline.ROWS]
+    ids = tf.gather(record['choice/id'], rows)
+    visual = batching.decode_visual(record, shape)
+    seed = masking.example_seed(config.seed, epoch, ids[0], masking.STREAM_ROIS)
+    uniform = tf.random.stateless_uniform(
+      tf.shape(visual[elements.ROI_MASK]), seed
+    )
+    # What is to be judged is seen as a whole.
+    rate = self.task_config.roi_mask_rate if config.is_training else 0.0
+    answer_labels = tf.gather(record['choice/answer_label'], rows)
+    labels = answer_labels
+    if self.task_config.sub_task == RATIONALE:
+      labels = tf.gather(record['choice/rationale_label'], rows)
+    return {
+      elements.EXAMPLE_ID: ids,
+      QUESTION_ID: ids,
+      elements.CANDIDATE_LABEL: tf.cast(labels, tf.int32),
+      elements.ROI_MASKED: masking.mask_rois(
+        uniform, visual[elements.ROI_MASK], rate
+      ),
+      _ROI_TAGS: record['roi/tag'][: shape.roi_buckets[-1]] + 1,
+      **self._texts(record, rows, answer_labels),
+      **visual,
+    }
+
+  def _texts(self, record, rows, answer_labels):
+    """Both sections as strings `[G, 4]`, words and tags."""
+    sections = {}
+    fields = (('question', 'answers', 'rationales'),)
+    fields += (('question_tags', 'answer_tags', 'rationale_tags'),)
+    for part, names in enumerate(fields):
+      question, answers, rationales = (
+        tf.gather(record[f'choice/{name}'], rows) for name in names
+      )
+      context, candidates = question, answers
+      if self.task_config.sub_task == RATIONALE:
+        chosen = tf.fill(tf.shape(rows), self.task_config.condition_on)
+        if self.task_config.condition_on < 0:
+          chosen = tf.maximum(tf.cast(answer_labels, tf.int32), 0)
+        answer = tf.gather(answers, chosen, batch_dims=1)
+        context = tf.strings.join([question, answer], ' ')
+        candidates = rationales
+      sections[_CONTEXT[part]] = tf.repeat(context[:, None], CANDIDATES, 1)
+      sections[_CANDIDATE[part]] = candidates
+    return sections
+
+  def _finish(self, batch, shape):
+    for name in (
+      elements.EXAMPLE_ID,
+      QUESTION_ID,
+      elements.CANDIDATE_LABEL,
+    ):
+      batch[name] = batching.merge_texts(batch[name])
+    texts_per_image = (
+      tf.size(batch[_CANDIDATE[0]]) // tf.shape(batch[elements.BOXES])[0]
+    )
+    roi_tags = tf.repeat(batch.pop(_ROI_TAGS), texts_per_image, axis=0)
+    sequence, rois = choice_sequence(
+      self._pieces(batch, _CONTEXT, roi_tags),
+      self._pieces(batch, _CANDIDATE, roi_tags),
+      self.tokenizer,
+      shape.text_buckets[-1],
+    )
+    return {
+      **batching.pad_visual(batch, shape),
+      **base.padded_text(sequence, sequence.word_ids, shape),
+      elements.WORD_ROI_INDEX: batching.pad_text(rois, shape.text_buckets),
+    }
+
+  def _pieces(self, batch, names, roi_tags) -> TaggedPieces:
+    """Word pieces of one section, each with the RoI that it names."""
+    words, tags = (tf.reshape(batch.pop(name), [-1]) for name in names)
+    pieces = tokenize_tagged(words, tags, self.tokenizer)
+    tag = pieces.tags.to_tensor(-1)
+    same = (tag[:, :, None] + 1 == tf.cast(roi_tags, tf.int32)[:, None]) & (
+      tag[:, :, None] >= 0
+    )
+    # A RoI that is not there leaves the whole image, 0.
+    place = tf.where(
+      tf.reduce_any(same, -1),
+      tf.argmax(tf.cast(same, tf.int32), -1, tf.int32) + 1,
+      0,
+    )
+    lengths = pieces.ids.row_lengths()
+    return TaggedPieces(pieces.ids, tf.RaggedTensor.from_tensor(place, lengths))
+
+  def compute_losses(self, batch, outputs):
+    logits = outputs[elements.CANDIDATE_LOGITS]
+    label = batch[elements.CANDIDATE_LABEL]
+    candidates = tf.nn.sparse_softmax_cross_entropy_with_logits(
+      labels=tf.maximum(label, 0), logits=logits
+    )
+    categories, weights = _masked_rois(batch, outputs)
+    rois = tf.nn.sparse_softmax_cross_entropy_with_logits(
+      labels=categories, logits=outputs[elements.ROI_CATEGORY_LOGITS]
+    )
+    return {
+      'candidate_loss': base.sum_loss(candidates, _labeled(batch)),
+      'masked_roi_loss': base.sum_loss(
+        rois, weights, self.task_config.masked_roi_weight
+      ),
+    }
+
+  def compute_scores(self, batch, outputs):
+    best = tf.argmax(outputs[elements.CANDIDATE_LOGITS], -1, tf.int32)
+    categories, weights = _masked_rois(batch, outputs)
+    rois = tf.argmax(outputs[elements.ROI_CATEGORY_LOGITS], -1, tf.int32)
+    cut = tf.reshape(batch[base.TEXT_CUT], [-1, CANDIDATES])
+    return {
+      'accuracy': (
+        tf.equal(best, batch[elements.CANDIDATE_LABEL]),
+        _labeled(batch),
+      ),
+      'masked_roi_accuracy': (tf.equal(rois, categories), weights),
+      'cut_texts': (tf.reduce_any(cut, 1), base.example_weights(batch)),
+    }
+
+
+def judgements(sub_task: str) -> list[tuple[str, int]]:
+  """What a model of a sub-task judges in a submission.
+
+  Returns:
+    Names of groups of four columns, with the answer that the candidates are
+    to support, -1 where there is none.
+  """
+  if sub_task == ANSWER:
+    return [(ANSWER, -1)]
+  return [(f'{RATIONALE}_conditioned_on_a{k}', k) for k in range(CANDIDATES)]
+
+
+def _labeled(batch: batching.Tensors) -> tf.Tensor:
+  """float32 `[B / 4]`, 0 where the right candidate is not public."""
+  known = batch[elements.CANDIDATE_LABEL] >= 0
+  return base.example_weights(batch) * tf.cast(known, tf.float32)
+
+
+def _masked_rois(
+  batch: batching.Tensors, outputs: batching.Tensors
+) -> tuple[tf.Tensor, tf.Tensor]:
+  """Categories and label weights of RoIs, `[B, R]` each."""
+  texts = tf.shape(outputs[elements.ROI_CATEGORY_LOGITS])[0]
+  repeats = texts // tf.shape(batch[elements.BOXES])[0]
+  masked = tf.cast(batch[elements.ROI_MASKED], tf.float32)
+  # All four candidates see the same masked RoIs.
+  weights = tf.repeat(base.example_weights(batch), CANDIDATES)[:, None]
+  return (
+    tf.repeat(batch[elements.ROI_CATEGORIES], repeats, axis=0),
+    tf.repeat(masked, repeats, axis=0) * weights,
+  )
