@@ -103,6 +103,8 @@ def _assign(
   except ValueError:
     loaded = [np.empty(0)] * len(targets)
   for variable, value in zip(targets, loaded, strict=True):
+    if row.form.fills_first_rows and value.shape[1:] == variable.shape[1:]:
+      value = np.concatenate([value, variable.numpy()[len(value) :]])
     if tuple(variable.shape) != value.shape:
       shapes = ', '.join(
         f'{name} {list(tensors[name].shape)}' for name in row.sources

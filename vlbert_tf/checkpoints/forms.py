@@ -22,10 +22,12 @@ class Form:
   Attributes:
     load: source arrays to target arrays.
     save: target arrays to source arrays.
+    fills_first_rows: whether a target may have more rows than are loaded.
   """
 
   load: Callable[..., Arrays]
   save: Callable[..., Arrays]
+  fills_first_rows: bool = False
 
 
 def _batch_norm(weight, bias, mean, variance):
@@ -44,6 +46,7 @@ def _as_batch_norm(scale, offset):
 
 
 SAME = Form(lambda x: (x,), lambda x: (x,))
+FIRST_ROWS = Form(lambda x: (x,), lambda x: (x,), fills_first_rows=True)
 
 # PyTorch's Linear keeps [out, in], Keras' Dense [in, out].
 TRANSPOSED = Form(lambda x: (x.T,), lambda x: (x.T,))
@@ -54,11 +57,6 @@ QKV_KERNEL = Form(
 )
 QKV_BIAS = Form(
   lambda *x: (np.concatenate(x),), lambda x: tuple(np.split(x, 3))
-)
-# TensorFlow's own BERT keeps kernels as we do.
-QKV_COLUMNS = Form(
-  lambda *x: (np.concatenate(x, axis=1),),
-  lambda x: tuple(np.split(x, 3, axis=1)),
 )
 
 # PyTorch keeps [out, in, height, width].

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from vlbert_tf.checkpoints import forms, models, resnet_tables
+from vlbert_tf.checkpoints import bert_tables, forms, models, resnet_tables
+from vlbert_tf.checkpoints.bert_tables import linear, norm
 from vlbert_tf.checkpoints.conversion import Table
 from vlbert_tf.checkpoints.stored import StoredTensor, Tensors
 from vlbert_tf.checkpoints.tables import Row, count, expand, row
@@ -28,46 +29,7 @@ _ALIASES = {
 # Left by data-parallel training, and by VCR's module for several candidates.
 _PREFIXES = (('module.', ''), ('vlbert._module.', 'vlbert.'))
 
-_LAYER = 'vlbert.encoder.layer.{layer}.'
-_OURS = 'backbone.encoder.encoder_layers.{layer}.'
-
-
-def _linear(theirs: str, ours: str) -> tuple[Row, Row]:
-  return (
-    row(f'{theirs}.weight', f'{ours}.kernel', forms.TRANSPOSED),
-    row(f'{theirs}.bias', f'{ours}.bias'),
-  )
-
-
-def _norm(theirs: str, ours: str) -> tuple[Row, Row]:
-  return (
-    row(f'{theirs}.weight', f'{ours}.gamma'),
-    row(f'{theirs}.bias', f'{ours}.beta'),
-  )
-
-
-_QKV = tuple(
-  f'{_LAYER}attention.self.{part}' for part in ('query', 'key', 'value')
-)
-_ENCODER_LAYER = (
-  row(
-    ' '.join(f'{name}.weight' for name in _QKV),
-    f'{_OURS}attention.query_key_value.kernel',
-    forms.QKV_KERNEL,
-  ),
-  row(
-    ' '.join(f'{name}.bias' for name in _QKV),
-    f'{_OURS}attention.query_key_value.bias',
-    forms.QKV_BIAS,
-  ),
-  *_linear(f'{_LAYER}attention.output.dense', f'{_OURS}attention.output_dense'),
-  *_norm(f'{_LAYER}attention.output.LayerNorm', f'{_OURS}attention_norm'),
-  *_linear(f'{_LAYER}intermediate.dense', f'{_OURS}inner'),
-  *_linear(f'{_LAYER}output.dense', f'{_OURS}outer'),
-  *_norm(f'{_LAYER}output.LayerNorm', f'{_OURS}output_norm'),
-)  # fmt: skip
-
-_EMBEDDING = 'backbone.element_embedding'
+_EMBEDDING = bert_tables.EMBEDDING
 _VISUAL = 'backbone.visual_embedding'
 _EMBEDDINGS = (
   row('vlbert.word_embeddings.weight', f'{_EMBEDDING}.words'),
@@ -81,45 +43,41 @@ _EMBEDDINGS = (
     f'{_VISUAL}.hidden_appearance',
     forms.ROW,
   ),
-  *_norm('vlbert.embedding_LayerNorm', f'{_EMBEDDING}.norm'),
-  *_norm('vlbert.visual_ln_text', f'{_VISUAL}.word_norm'),
-  *_norm('vlbert.visual_ln_object', f'{_VISUAL}.roi_norm'),
-  *_linear(f'{_IMAGE}obj_downsample.1', f'{_VISUAL}.projection'),
+  *norm('vlbert.embedding_LayerNorm', f'{_EMBEDDING}.norm'),
+  *norm('vlbert.visual_ln_text', f'{_VISUAL}.word_norm'),
+  *norm('vlbert.visual_ln_object', f'{_VISUAL}.roi_norm'),
+  *linear(f'{_IMAGE}obj_downsample.1', f'{_VISUAL}.projection'),
 )
 
-_WORDS = 'vlbert.mlm_head.predictions'
-_MASKED_WORDS = 'masked_word.masked_words'
 _HEADS = {
   models.PRETRAIN: (
-    *_linear('vlbert.pooler.dense', 'relationship.pooler'),
-    *_linear(
+    *linear('vlbert.pooler.dense', 'relationship.pooler'),
+    *linear(
       # Spelt so in the files.
       'vlbert.relationsip_head.caption_image_relationship',
       'relationship.logit',
     ),
-    row(f'{_WORDS}.bias', f'{_MASKED_WORDS}.output_bias/bias'),
-    *_linear(f'{_WORDS}.transform.dense', f'{_MASKED_WORDS}.dense'),
-    *_norm(f'{_WORDS}.transform.LayerNorm', f'{_MASKED_WORDS}.layer_norm'),
-    *_linear('vlbert.mvrc_head.transform.dense', 'roi_category.transform'),
-    *_linear('vlbert.mvrc_head.region_cls_pred', 'roi_category.logits'),
+    *expand(bert_tables.MASKED_WORDS, prefix='vlbert.mlm_head.'),
+    *linear('vlbert.mvrc_head.transform.dense', 'roi_category.transform'),
+    *linear('vlbert.mvrc_head.region_cls_pred', 'roi_category.logits'),
   ),
   models.REFCOCO: (
-    *_linear('final_mlp.0.dense', 'roi_score.transform'),
-    *_linear('final_mlp.2', 'roi_score.logit'),
+    *linear('final_mlp.0.dense', 'roi_score.transform'),
+    *linear('final_mlp.2', 'roi_score.logit'),
   ),
 }
 
 # Of VQA's and VCR's classifier, by its kind.
 _CLASSIFIERS = {
-  'one_layer': (*_linear('final_mlp.1', '{head}.logits'),),
+  'one_layer': (*linear('final_mlp.1', '{head}.logits'),),
   'two_layers': (
-    *_linear('final_mlp.1', '{head}.transform'),
-    *_linear('final_mlp.4', '{head}.logits'),
+    *linear('final_mlp.1', '{head}.transform'),
+    *linear('final_mlp.4', '{head}.logits'),
   ),
   'transform': (
-    *_linear('final_mlp.0.dense', '{head}.transform'),
-    *_norm('final_mlp.0.LayerNorm', '{head}.norm'),
-    *_linear('final_mlp.2', '{head}.logits'),
+    *linear('final_mlp.0.dense', '{head}.transform'),
+    *norm('final_mlp.0.LayerNorm', '{head}.norm'),
+    *linear('final_mlp.2', '{head}.logits'),
   ),
 }
 
@@ -211,14 +169,14 @@ def table(contents_task: str, architecture: Architecture) -> Table:
 def _rows(task: str, architecture: Architecture) -> Iterator[Row]:
   yield from _EMBEDDINGS
   for layer in range(architecture.num_layers):
-    yield from expand(_ENCODER_LAYER, layer=layer)
+    yield from expand(bert_tables.ENCODER_LAYER, prefix='vlbert.', layer=layer)
   if architecture.resnet is not None:
     yield from resnet_tables.pytorch_rows(architecture.resnet, _STEM, _STAGES)
   classifier = _CLASSIFIERS[architecture.arithmetic.classifier]
   if task == models.VQA:
     yield from expand(classifier, head='answer')
   elif task == models.VCR:
-    yield from _linear('vlbert.pooler.dense', 'candidate.pooler')
+    yield from linear('vlbert.pooler.dense', 'candidate.pooler')
     yield from expand(classifier, head='candidate')
   else:
     yield from _HEADS[task]
@@ -312,12 +270,12 @@ def _architecture(tensors: Tensors, num_heads: int) -> Architecture:
   if f'{_STEM}conv1.weight' in tensors:
     resnet = resnet_tables.pytorch_architecture(tensors, _STEM, _STAGES, True)
   classifier, classifier_size = _classifier(tensors)
-  inner = _LAYER.format(layer=0) + 'intermediate.dense.weight'
+  inner = 'vlbert.encoder.layer.0.intermediate.dense.weight'
   categories = tensors.get('vlbert.mvrc_head.region_cls_pred.weight')
   return Architecture(
     hidden_size=hidden_size,
     num_layers=count(tensors, 'vlbert.encoder.layer.'),
-    num_heads=heads_of(hidden_size, num_heads),
+    num_heads=bert_tables.heads_of(hidden_size, num_heads),
     feed_forward_size=shape(inner)[0],
     max_positions=shape('vlbert.position_embeddings.weight')[0],
     geometry_size=geometry_size,
@@ -334,25 +292,3 @@ def _architecture(tensors: Tensors, num_heads: int) -> Architecture:
     precomputed_appearance_size=appearance_size,
     classifier_size=classifier_size,
   )  # fmt: skip
-
-
-def heads_of(hidden_size: int, num_heads: int = 0) -> int:
-  """Attention heads: as given, or 64 wide as in BERT, but at least four.
-
-  Args:
-    hidden_size: D.
-    num_heads: as given, or 0.
-
-  Returns:
-    The number.
-
-  Raises:
-    ValueError: it does not divide the hidden size.
-  """
-  num_heads = num_heads or max(4, hidden_size // 64)
-  if hidden_size % num_heads:
-    raise ValueError(
-      f'The number of attention heads must divide the hidden size '
-      f'{hidden_size}. Received: {num_heads}. Pass --num_heads.'
-    )
-  return num_heads
