@@ -40,7 +40,8 @@ ALLOWED = {
   **{
     f'vlbert_tf.{program}': _FOR_PROGRAMS
     for program in (
-      'convert', 'demo', 'evaluate', 'learn_vocabulary', 'make_scenes', 'predict', 'train'
+      'convert', 'demo', 'evaluate', 'learn_vocabulary', 'make_scenes',
+      'predict', 'train',
     )
   },
   'beam_jobs': ('boxes', 'data', 'elements', 'program', 'text', 'vision'),

@@ -63,6 +63,11 @@ class LoadedModel:
     Raises:
       ValueError: an array is missing.
     """
+    outputs = self.outputs(arrays)
+    return {name: np.asarray(value) for name, value in outputs.items()}
+
+  def outputs(self, arrays: Arrays) -> dict[str, tf.Tensor]:
+    """As a call, but as tensors, through which gradients flow."""
     arrays = {name: np.asarray(value) for name, value in arrays.items()}
     predict = {
       models.PRETRAIN: self._pretrain,
@@ -70,8 +75,7 @@ class LoadedModel:
       models.REFCOCO: self._refcoco,
       models.VCR: self._vcr,
     }[self.model.task]
-    outputs = predict(arrays)
-    return {name: np.asarray(value) for name, value in outputs.items()}
+    return predict(arrays)
 
   def _pretrain(self, arrays):
     ids = _array(arrays, 'text_ids')

@@ -16,11 +16,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from vlbert_tf.checkpoints.stored import (
-  StoredTensor,
-  Tensors,
-  bfloat16_to_float32,
-)
+from vlbert_tf.checkpoints.stored import StoredTensor, bfloat16_to_float32
 
 _LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
 # Names and places of tensors, not their values: far more than any model has.
@@ -38,6 +34,8 @@ _DTYPES = {
   'ByteStorage': '<u1',
   'BoolStorage': '|b1',
 }
+
+_NUMBERS = {k: v for k, v in _DTYPES.items() if v != 'bfloat16'}
 
 
 def read(path: str) -> dict[str, StoredTensor]:
@@ -238,7 +236,7 @@ def write(path: str, arrays: dict[str, np.ndarray]) -> None:
 
   Args:
     path: of the file.
-    arrays: float32 or int64, by name.
+    arrays: by name.
   """
   with zipfile.ZipFile(path, 'w', zipfile.ZIP_STORED) as archive:
     archive.writestr('archive/data.pkl', _pickled(arrays))
@@ -261,7 +259,7 @@ def _pickled(arrays: dict[str, np.ndarray]) -> bytes:
 
 
 def _tensor(key: int, array: np.ndarray) -> bytes:
-  kind = {'f': 'FloatStorage', 'i': 'LongStorage'}[array.dtype.kind]
+  kind = {np.dtype(v).str: k for k, v in _NUMBERS.items()}[array.dtype.str]
   strides = np.cumprod([1, *array.shape[:0:-1]])[::-1] if array.ndim else []
   storage = (
     b'('
@@ -289,6 +287,3 @@ def _number(value: int) -> bytes:
 
 def _tuple(values) -> bytes:
   return b'(' + b''.join(_number(value) for value in values) + b't'
-
-
-__all__ = ['Tensors', 'read', 'write']
