@@ -164,6 +164,7 @@ class LoadedModel:
     states = self.model.backbone.encode(inputs, appearance, tf.constant(boxes))
     rois = tf.concat([states.whole_image[:, None], states.rois], axis=1)
     # Padding has no state; the released code scores it as zeros.
+    real = np.repeat(real, len(text.ids) // len(real), axis=0)
     return states.text, tf.where(real[..., None], rois, 0.0)
 
   def _appearance(self, arrays, inputs, boxes, real) -> tf.Tensor:
