@@ -16,9 +16,8 @@ from absl import flags
 from vlbert_tf import program
 
 _FROM = flags.DEFINE_string(
-  'from', '', 'official_vlbert, huggingface_bert, google_bert or '
-  'torchvision_resnet.'
-)  # fmt: skip
+  'from', '', 'official_vlbert, huggingface_bert or google_bert.'
+)
 _TO = flags.DEFINE_string(
   'to', '', 'The other way: official_vlbert or safetensors.'
 )

@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Mapping
 
 from vlbert_tf.checkpoints import forms
-from vlbert_tf.checkpoints.conversion import Table
 from vlbert_tf.checkpoints.stored import Tensors
 from vlbert_tf.checkpoints.tables import Row, count, expand, row
 from vlbert_tf.modeling.config import RESNET_101, ResNetArchitecture
@@ -91,25 +90,3 @@ def pytorch_architecture(
     pixel_scale=RESNET_101.pixel_scale,
     dilation=2 if dilated else 1,
   )
-
-
-def torchvision_table(architecture: ResNetArchitecture) -> Table:
-  """The table of torchvision's ResNets.
-
-  Args:
-    architecture: of our network.
-
-  Returns:
-    The table.
-  """
-  stages = {stage: f'layer{stage + 1}.' for stage in range(4)}
-  return Table(
-    tuple(pytorch_rows(architecture, '', stages)),
-    {
-      '*.num_batches_tracked': 'a counter of training',
-      'fc.*': 'the classifier of ImageNet',
-    },
-    ('backbone.visual_embedding.*', 'backbone.element_embedding.*',
-     'backbone.encoder.*', 'relationship.*', 'masked_word.*', 'roi_category.*',
-     'appearance.*', 'answer.*', 'roi_score.*', 'candidate.*'),
-  )  # fmt: skip

@@ -12,7 +12,6 @@ from vlbert_tf.checkpoints import (
   folder,
   models,
   official_vlbert,
-  resnet_tables,
   safetensors_files,
   torch_files,
 )
@@ -22,7 +21,7 @@ from vlbert_tf.modeling import config
 
 OFFICIAL = 'official_vlbert'
 BERT_SOURCES = ('huggingface_bert', 'google_bert')
-SOURCES = (OFFICIAL, *BERT_SOURCES, 'torchvision_resnet')
+SOURCES = (OFFICIAL, *BERT_SOURCES)
 SAFETENSORS = 'safetensors'
 TARGETS = (OFFICIAL, SAFETENSORS)
 
@@ -74,17 +73,9 @@ def convert(source: str, path: str, output: str, options: Options) -> Report:
       contents.architecture, contents.task, contents.num_answers
     )
     kept = None
-  elif source in BERT_SOURCES:
+  else:
     table = bert_tables.table(tensors)
     model, kept = _base(options, bert_tables.sizes(tensors, num_heads))
-  else:
-    model, kept = _base(options, {})
-    if model.architecture.resnet is None:
-      raise ValueError(
-        'A visual network needs a model that reads pixels. '
-        f'Received: --base={options.base}, whose features are precomputed.'
-      )
-    table = resnet_tables.torchvision_table(model.architecture.resnet)
   report = conversion.fill(model, tensors, table)
   if kept is not None:
     report.new = [path for path in report.new if path in kept.new]
