@@ -11,8 +11,8 @@ PACKAGES = ('vlbert_tf', 'beam_jobs', 'serving')
 
 # The parts of vlbert_tf that a program may use.
 _FOR_PROGRAMS = (
-  'boxes', 'data', 'elements', 'evaluation', 'program', 'tasks', 'text',
-  'training', 'visualization', 'walkthrough',
+  'boxes', 'checkpoints', 'data', 'elements', 'evaluation', 'program', 'tasks',
+  'text', 'training', 'visualization', 'walkthrough',
 )  # fmt: skip
 
 # A part of the tree, and the parts of vlbert_tf that it may import besides
@@ -22,7 +22,7 @@ ALLOWED = {
   'vlbert_tf.elements': (),
   'vlbert_tf.program': (),
   'vlbert_tf.visualization': ('boxes',),
-  'vlbert_tf.checkpoints': (),
+  'vlbert_tf.checkpoints': ('elements', 'modeling'),
   'vlbert_tf.text': ('boxes', 'elements'),
   'vlbert_tf.vision': ('boxes', 'elements'),
   'vlbert_tf.evaluation': ('boxes',),
@@ -40,7 +40,8 @@ ALLOWED = {
   **{
     f'vlbert_tf.{program}': _FOR_PROGRAMS
     for program in (
-      'demo', 'evaluate', 'learn_vocabulary', 'make_scenes', 'predict', 'train'
+      'convert', 'demo', 'evaluate', 'learn_vocabulary', 'make_scenes',
+      'predict', 'train',
     )
   },
   'beam_jobs': ('boxes', 'data', 'elements', 'program', 'text', 'vision'),

@@ -5,9 +5,10 @@ from here, so that a misspelt key fails at import and not after an epoch.
 
 Letters: B batch, T text elements with their [CLS], [SEP] and [MASK], R RoIs
 (the whole image not counted), S = T + R + 1 with [END], D hidden size,
-M masked words, K answer classes. The sequence that the encoder reads is
-`text [T] | RoIs [R] | [END]`, each part padded on its right. Where G texts
-share each image, what belongs to images and RoIs has B / G rows.
+M masked words, K answer classes, A size of an appearance vector. The sequence
+that the encoder reads is `text [T] | RoIs [R] | [END]`, each part padded on
+its right. Where G texts share each image, what belongs to images and RoIs has
+B / G rows.
 """
 
 # Inputs of every task.
@@ -22,6 +23,15 @@ IMAGE_SIZE = 'image_size'  # float32 [B, 2], height and width in pixels
 BOXES = 'boxes'  # float32 [B, R, 4], pixels of `image`, zero in padding
 ROI_MASK = 'roi_mask'  # bool [B, R], True where real
 ROI_MASKED = 'roi_masked'  # bool [B, R], True where the RoI is hidden
+
+# In place of IMAGE where appearance was computed beforehand.
+APPEARANCE = 'appearance'  # float32 [B, R, A], of the RoIs, zero in padding
+IMAGE_APPEARANCE = 'image_appearance'  # float32 [B, A], of the whole image
+
+# Where words name RoIs (VCR); both may be absent.
+ROI_CELL_MASKS = 'roi_cell_masks'  # float32 [B, R, s, s], on RoIAlign's bins
+
+# Of every task.
 EXAMPLE_ID = 'example_id'  # string [B]
 EXAMPLE_WEIGHT = 'example_weight'  # float32 [B], 0 for rows that fill a batch
 
@@ -49,6 +59,8 @@ MASKED_WORD_LOGITS = 'masked_word_logits'  # [B, M, V]
 ROI_CATEGORY_LOGITS = 'roi_category_logits'  # [B, R, C + 1]
 VISIBLE_ROI_LOGITS = 'visible_roi_logits'  # [B, R, C + 1], of appearance
 ANSWER_LOGITS = 'answer_logits'  # [B, K]
+ROI_SCORE_LOGITS = 'roi_score_logits'  # [B, R], of the RoI that is meant
+CANDIDATE_LOGITS = 'candidate_logits'  # [B], of each candidate answer
 ANSWER_ATTENTION = 'answer_attention'  # [B, R], of [MASK] over the RoIs
 ROI_LOGITS = 'roi_logits'  # [B, R]
 CANDIDATE_LOGITS = 'candidate_logits'  # [B / 4, 4]

@@ -22,6 +22,19 @@ def test_each_coordinate_becomes_sines_then_cosines_of_growing_wavelength():
   np.testing.assert_allclose(embedded, expected, atol=2e-5)
 
 
+def test_the_released_code_embeds_centers_and_extents():
+  boxes = tf.constant([[[8.0, 3.0, 40.0, 21.0]]])
+  size = tf.constant([[30.0, 50.0]])
+
+  embedded = geometry.embed_centers(boxes, size, 16)[0, 0].numpy()
+
+  expected = []
+  for coordinate in (24 / 50, 12 / 30, 32 / 50, 18 / 30):
+    phases = [100 * coordinate / 1000 ** (k / 2) for k in range(2)]
+    expected += [math.sin(p) for p in phases] + [math.cos(p) for p in phases]
+  np.testing.assert_allclose(embedded, expected, atol=2e-5)
+
+
 def test_scaling_image_and_box_together_changes_nothing():
   boxes = tf.constant([[[8.0, 3.0, 40.0, 21.0]]])
   size = tf.constant([[30.0, 50.0]])

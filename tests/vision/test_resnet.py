@@ -26,6 +26,44 @@ def test_convolution_pads_both_sides_and_applies_scale_and_offset():
   np.testing.assert_allclose(layer(image)[0, :, :, 0], expected)
 
 
+@pytest.mark.parametrize(('height', 'width'), [(6, 6), (5, 8)])
+def test_a_dilated_convolution_skips_cells_and_can_be_trained(height, width):
+  layer = resnet.ConvAffine(
+    3, 3, activation=False, standardized=False, dilation=2
+  )
+  x = tf.random.stateless_normal([2, height, width, 4], [1, 2])
+  layer(x)
+  # The same kernel with zeros between its cells.
+  spread = np.zeros([5, 5, 4, 3], np.float32)
+  spread[::2, ::2] = layer.kernel
+  expected = tf.nn.conv2d(x, spread, 1, 'SAME')
+
+  with tf.GradientTape() as tape:
+    y = layer(x)
+    loss = tf.reduce_sum(y**2)
+
+  np.testing.assert_allclose(y, expected, atol=1e-5)
+  assert np.any(tape.gradient(loss, layer.kernel))
+
+
+def test_a_cell_mask_chooses_what_of_a_roi_is_seen():
+  network = _network()
+  image = tf.random.stateless_uniform([1, 32, 32, 3], [3, 4])
+  size = tf.constant([[32.0, 32.0]])
+  boxes = tf.constant([[[4.0, 4.0, 28.0, 28.0]]])
+  cells = tf.constant([[1.0, 0.0], [0.0, 0.0]])
+
+  whole = network(image, size, boxes)
+  corners = [
+    network(image, size, boxes, tf.roll(cells, [r, c], [0, 1])[None, None])
+    for r in range(2)
+    for c in range(2)
+  ]
+
+  assert np.abs(corners[0] - whole).max() > 1e-4
+  np.testing.assert_allclose(tf.add_n(corners), whole, atol=1e-5)
+
+
 def test_standardized_kernels_keep_the_variance_of_random_input():
   layer = resnet.ConvAffine(64, 3, activation=True, standardized=True)
   x = tf.random.stateless_normal([8, 16, 16, 32], [1, 2])

@@ -9,16 +9,22 @@ import dataclasses
 
 from official.modeling import hyperparams
 
+from vlbert_tf.modeling import arithmetic as arithmetics
+
 
 @dataclasses.dataclass
 class ModelConfig(hyperparams.Config):
   """What a YAML file says about the model.
 
   Attributes:
-    preset: arithmetic of the model; `paper` is VL-BERT as published.
-    size: `tiny` (tests, laptops) or `base` (VL-BERT §3.1: 12 layers of 768).
+    preset: arithmetic of the model; `paper` is VL-BERT as published,
+      `official` that of the released weights.
+    size: `tiny` (tests, laptops), `base` (VL-BERT §3.1: 12 layers of 768) or
+      `large` (24 layers of 1024).
     visual_features: `pixels`: appearance is computed inside the model and
-      trained jointly (VL-BERT §3.4).
+      trained jointly (VL-BERT §3.4); `precomputed`: it is an input.
+    appearance_size: A, of precomputed features.
+    classifier_size: inner size of a classifier of two layers.
     dropout_rate: of embeddings, attention and feed-forward outputs.
     max_text_length: longest text, special words included, in elements.
     max_rois: most RoIs of an image.
@@ -31,6 +37,8 @@ class ModelConfig(hyperparams.Config):
   preset: str = 'paper'
   size: str = 'base'
   visual_features: str = 'pixels'
+  appearance_size: int = 2048
+  classifier_size: int = 1024
   dropout_rate: float = 0.1
   max_text_length: int = 64
   max_rois: int = 100
@@ -56,6 +64,8 @@ class ResNetArchitecture:
       networks whose published weights have their batch norms folded.
     roi_size: side of RoIAlign's output, in bins.
     pixel_scale: that pixels are multiplied with; 1 for published weights.
+    dilation: of the 3x3 convolutions of res5. The released networks give res5
+      a stride of 1 and this dilation of 2.
   """
 
   stem_width: int
@@ -68,6 +78,7 @@ class ResNetArchitecture:
   standardized: bool
   roi_size: int
   pixel_scale: float
+  dilation: int = 1
 
   @property
   def feature_stride(self) -> int:
@@ -96,11 +107,14 @@ class Architecture:
       narrow model would hardly attend with it.
     embedding_deviation: of new embeddings, and what the visual feature
       embedding is normalised to, so that none of the four drowns the others.
-    resnet: the visual network.
+    resnet: the visual network, or None where appearance is an input.
     vocab_size: V.
     num_categories: object categories C, background not counted.
     dropout_rate: as in `ModelConfig`.
     compile_attention: whether XLA compiles the attention core.
+    arithmetic: where the paper and the released code differ.
+    precomputed_appearance_size: A where appearance is an input.
+    classifier_size: inner size of a classifier of two layers.
   """
 
   hidden_size: int
@@ -111,11 +125,21 @@ class Architecture:
   geometry_size: int
   initial_deviation: float
   embedding_deviation: float
-  resnet: ResNetArchitecture
+  resnet: ResNetArchitecture | None
   vocab_size: int
   num_categories: int
   dropout_rate: float
   compile_attention: bool
+  arithmetic: arithmetics.Arithmetic = arithmetics.PAPER
+  precomputed_appearance_size: int = 0
+  classifier_size: int = 0
+
+  @property
+  def appearance_size(self) -> int:
+    """A, the size of an appearance vector."""
+    if self.resnet is None:
+      return self.precomputed_appearance_size
+    return self.resnet.appearance_size
 
 
 RESNET_101 = ResNetArchitecture(
@@ -168,6 +192,17 @@ _SIZES = {
     'embedding_deviation': 0.02,
     'resnet': RESNET_101,
   },
+  'large': {
+    'hidden_size': 1024,
+    'num_layers': 24,
+    'num_heads': 16,
+    'feed_forward_size': 4096,
+    'max_positions': 512,
+    'geometry_size': 2048,
+    'initial_deviation': 0.02,
+    'embedding_deviation': 0.02,
+    'resnet': RESNET_101,
+  },
 }
 
 
@@ -187,11 +222,13 @@ def resolve(
   Raises:
     ValueError: a name is unknown, or lengths do not fit each other.
   """
-  _check_choice('preset', config.preset, ('paper',))
+  _check_choice('preset', config.preset, tuple(arithmetics.PRESETS))
   _check_choice('size', config.size, tuple(_SIZES))
-  _check_choice('visual_features', config.visual_features, ('pixels',))
+  _check_choice(
+    'visual_features', config.visual_features, ('pixels', 'precomputed')
+  )
   _check_choice('xla', config.xla, ('attention', 'none'))
-  size = _SIZES[config.size]
+  size = dict(_SIZES[config.size])
   # RoIs take the position after the text, [END] the one after that.
   longest = size['max_positions'] - 2
   if not 5 <= config.max_text_length <= longest:
@@ -206,12 +243,27 @@ def resolve(
       f'image_long_side. Received: {config.image_short_side} and '
       f'{config.image_long_side}.'
     )
+  arithmetic = arithmetics.PRESETS[config.preset]
+  if config.visual_features == 'precomputed':
+    size['resnet'] = None
+  elif arithmetic.dilated_res5:
+    size['resnet'] = dilate_res5(size['resnet'])
   return Architecture(
     vocab_size=vocab_size,
     num_categories=num_categories,
     dropout_rate=config.dropout_rate,
     compile_attention=config.xla == 'attention',
+    arithmetic=arithmetic,
+    precomputed_appearance_size=config.appearance_size,
+    classifier_size=config.classifier_size,
     **size,
+  )
+
+
+def dilate_res5(resnet: ResNetArchitecture) -> ResNetArchitecture:
+  """The same network with stride 1 and dilation 2 in res5."""
+  return dataclasses.replace(
+    resnet, strides=(*resnet.strides[:3], 1), dilation=2
   )
 
 

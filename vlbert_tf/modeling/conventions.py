@@ -6,10 +6,23 @@ import tf_keras
 LAYER_NORM_EPSILON = 1e-12
 
 
-def layer_norm(name: str) -> tf_keras.layers.LayerNormalization:
-  """BERT's layer norm, in float32 whatever the policy."""
+def layer_norm(
+  name: str, scale: float = 1.0
+) -> tf_keras.layers.LayerNormalization:
+  """BERT's layer norm, in float32 whatever the policy.
+
+  Args:
+    name: of the layer.
+    scale: that gamma starts from.
+
+  Returns:
+    The layer.
+  """
   return tf_keras.layers.LayerNormalization(
-    epsilon=LAYER_NORM_EPSILON, dtype='float32', name=name
+    epsilon=LAYER_NORM_EPSILON,
+    gamma_initializer=tf_keras.initializers.Constant(scale),
+    dtype='float32',
+    name=name,
   )
 
 

@@ -30,3 +30,21 @@ def embed_corners(
   waves = tf.concat([tf.sin(phase), tf.cos(phase)], axis=-1)
   count = tf.shape(boxes)[1]
   return tf.reshape(waves, [-1, count, geometry_size])
+
+
+def embed_centers(
+  boxes: tf.Tensor, image_size: tf.Tensor, geometry_size: int
+) -> tf.Tensor:
+  """Embeds (x_center/W, y_center/H, width/W, height/H), as released.
+
+  Args:
+    boxes: see `embed_corners`.
+    image_size: see `embed_corners`.
+    geometry_size: see `embed_corners`.
+
+  Returns:
+    As `embed_corners`.
+  """
+  low, high = boxes[..., :2], boxes[..., 2:]
+  centers = tf.concat([(low + high) / 2.0, high - low], axis=-1)
+  return embed_corners(centers, image_size, geometry_size)

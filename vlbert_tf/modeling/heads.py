@@ -16,22 +16,22 @@ class RelationshipHead(tf_keras.layers.Layer):
 
   def __init__(self, architecture: Architecture, **kwargs):
     super().__init__(**kwargs)
-    self.pooler = tf_keras.layers.Dense(
-      architecture.hidden_size,
-      activation='tanh',
-      kernel_initializer=new_initializer(architecture.initial_deviation),
-      name='pooler',
-    )
-    self.logit = tf_keras.layers.Dense(
-      1,
-      kernel_initializer=new_initializer(architecture.initial_deviation),
-      dtype='float32',
-      name='logit',
+    self.pooler = _pooler(architecture)
+    self.logit = _logits(
+      architecture, architecture.arithmetic.relationship_classes, 'logit'
     )
 
   def call(self, text):
-    """Maps final text states `[B, T, D]` to logits `[B]`."""
-    return self.logit(self.pooler(text[:, 0]))[:, 0]
+    """Maps final text states `[B, T, D]` to logits `[B]` of being related."""
+    logits = self.class_logits(text)
+    if logits.shape[-1] == 2:
+      # The softmax over two classes is the sigmoid of their difference.
+      return logits[:, 1] - logits[:, 0]
+    return logits[:, 0]
+
+  def class_logits(self, text):
+    """Maps final text states `[B, T, D]` to logits `[B, 1 or 2]`."""
+    return self.logit(self.pooler(text[:, 0]))
 
 
 class MaskedWordHead(tf_keras.layers.Layer):
@@ -78,17 +78,16 @@ class RoiCategoryHead(tf_keras.layers.Layer):
       kernel_initializer=new_initializer(architecture.initial_deviation),
       name='transform',
     )
-    self.norm = layer_norm('norm')
-    self.logits = tf_keras.layers.Dense(
-      architecture.num_categories + 1,
-      kernel_initializer=new_initializer(architecture.initial_deviation),
-      dtype='float32',
-      name='logits',
-    )
+    normalized = architecture.arithmetic.roi_category_norm
+    self.norm = layer_norm('norm') if normalized else None
+    self.logits = _logits(architecture, architecture.num_categories + 1)
 
   def call(self, rois):
     """Maps final RoI states `[B, R, D]` to logits `[B, R, C + 1]`."""
-    return self.logits(self.norm(self.transform(rois)))
+    transformed = self.transform(rois)
+    if self.norm is not None:
+      transformed = self.norm(transformed)
+    return self.logits(transformed)
 
 
 class AppearanceHead(tf_keras.layers.Layer):
@@ -96,22 +95,17 @@ class AppearanceHead(tf_keras.layers.Layer):
 
   def __init__(self, architecture: Architecture, **kwargs):
     super().__init__(**kwargs)
-    self.logits = tf_keras.layers.Dense(
-      architecture.num_categories + 1,
-      kernel_initializer=new_initializer(architecture.initial_deviation),
-      dtype='float32',
-      name='logits',
-    )
+    self.logits = _logits(architecture, architecture.num_categories + 1)
 
   def call(self, appearance):
     """Maps appearance `[B, R, A]` to logits `[B, R, C + 1]`."""
     return self.logits(appearance)
 
 
-class AnswerHead(tf_keras.layers.Layer):
-  """Answer classes, from the final [MASK] in the answer's place."""
+class RoiScoreHead(tf_keras.layers.Layer):
+  """How well each RoI fits the query (RefCOCO+)."""
 
-  def __init__(self, architecture: Architecture, num_answers: int, **kwargs):
+  def __init__(self, architecture: Architecture, **kwargs):
     super().__init__(**kwargs)
     self.transform = tf_keras.layers.Dense(
       architecture.hidden_size,
@@ -119,13 +113,44 @@ class AnswerHead(tf_keras.layers.Layer):
       kernel_initializer=new_initializer(architecture.initial_deviation),
       name='transform',
     )
-    self.norm = layer_norm('norm')
-    self.logits = tf_keras.layers.Dense(
-      num_answers,
-      kernel_initializer=new_initializer(architecture.initial_deviation),
-      dtype='float32',
-      name='logits',
-    )
+    self.logit = _logits(architecture, 1, 'logit')
+
+  def call(self, rois):
+    """Maps final RoI states `[B, R, D]` to logits `[B, R]`."""
+    return self.logit(self.transform(rois))[..., 0]
+
+
+class Classifier(tf_keras.layers.Layer):
+  """Classes of one state, by the architecture's kind of classifier."""
+
+  def __init__(self, architecture: Architecture, num_classes: int, **kwargs):
+    super().__init__(**kwargs)
+    kind = architecture.arithmetic.classifier
+    self.transform = self.norm = None
+    if kind != 'one_layer':
+      self.transform = tf_keras.layers.Dense(
+        architecture.hidden_size
+        if kind == 'transform'
+        else architecture.classifier_size,
+        activation=gelu if kind == 'transform' else 'relu',
+        kernel_initializer=new_initializer(architecture.initial_deviation),
+        name='transform',
+      )
+    if kind == 'transform':
+      self.norm = layer_norm('norm')
+    self.logits = _logits(architecture, num_classes)
+
+  def classify(self, state):
+    """Maps `[..., D]` to logits `[..., classes]`."""
+    if self.transform is not None:
+      state = self.transform(state)
+    if self.norm is not None:
+      state = self.norm(state)
+    return self.logits(state)
+
+
+class AnswerHead(Classifier):
+  """Answer classes, from the final [MASK] in the answer's place."""
 
   def call(self, text, position):
     """Classifies.
@@ -137,29 +162,36 @@ class AnswerHead(tf_keras.layers.Layer):
     Returns:
       float32 `[B, K]`.
     """
-    answer = tf.gather(text, position, axis=1, batch_dims=1)
-    return self.logits(self.norm(self.transform(answer)))
+    return self.classify(tf.gather(text, position, axis=1, batch_dims=1))
 
 
-class RoiScoreHead(tf_keras.layers.Layer):
-  """How well each RoI fits the query, from the final RoI states."""
+class CandidateHead(Classifier):
+  """How well a candidate answer fits, from the final [CLS] (VCR)."""
 
   def __init__(self, architecture: Architecture, **kwargs):
-    super().__init__(**kwargs)
-    self.transform = tf_keras.layers.Dense(
-      architecture.hidden_size,
-      activation=gelu,
-      kernel_initializer=new_initializer(architecture.initial_deviation),
-      name='transform',
-    )
-    self.norm = layer_norm('norm')
-    self.logit = tf_keras.layers.Dense(
-      1,
-      kernel_initializer=new_initializer(architecture.initial_deviation),
-      dtype='float32',
-      name='logit',
-    )
+    super().__init__(architecture, 1, **kwargs)
+    self.pooler = _pooler(architecture)
 
-  def call(self, rois):
-    """Maps final RoI states `[B, R, D]` to logits `[B, R]`."""
-    return self.logit(self.norm(self.transform(rois)))[..., 0]
+  def call(self, text):
+    """Maps final text states `[B, T, D]` to logits `[B]`."""
+    return self.classify(self.pooler(text[:, 0]))[:, 0]
+
+
+def _pooler(architecture: Architecture) -> tf_keras.layers.Dense:
+  return tf_keras.layers.Dense(
+    architecture.hidden_size,
+    activation='tanh',
+    kernel_initializer=new_initializer(architecture.initial_deviation),
+    name='pooler',
+  )
+
+
+def _logits(
+  architecture: Architecture, units: int, name: str = 'logits'
+) -> tf_keras.layers.Dense:
+  return tf_keras.layers.Dense(
+    units,
+    kernel_initializer=new_initializer(architecture.initial_deviation),
+    dtype='float32',
+    name=name,
+  )

@@ -8,7 +8,11 @@ import tf_keras
 from vlbert_tf import elements
 from vlbert_tf.modeling.config import Architecture
 from vlbert_tf.modeling.dropout import site_seed
-from vlbert_tf.modeling.embeddings import ElementEmbedding, VisualEmbedding
+from vlbert_tf.modeling.embeddings import (
+  ElementEmbedding,
+  VisualEmbedding,
+  VisualParts,
+)
 from vlbert_tf.modeling.encoder import Encoder
 from vlbert_tf.vision import image as images
 from vlbert_tf.vision.resnet import RoiFeatures
@@ -20,23 +24,27 @@ class FinalStates(NamedTuple):
   Attributes:
     text: `[B, T, D]`.
     rois: `[B, R, D]`.
+    whole_image: `[B, D]` where the whole image is one more RoI, or None.
     appearance: `[B / G, R, A]` of the RoIs, what the encoder was given.
     attention: float32 `[B, heads, S, S]` of the last layer, or None.
   """
 
   text: tf.Tensor
   rois: tf.Tensor
+  whole_image: tf.Tensor | None
   appearance: tf.Tensor
   attention: tf.Tensor | None
 
 
 class VlBert(tf_keras.layers.Layer):
-  """Visual features from pixels, the sum of four embeddings, the encoder."""
+  """Visual features, the sum of four embeddings, the encoder."""
 
   def __init__(self, architecture: Architecture, **kwargs):
     super().__init__(autocast=False, **kwargs)
     self.architecture = architecture
-    self.roi_features = RoiFeatures(architecture.resnet, name='roi_features')
+    self.arithmetic = architecture.arithmetic
+    if architecture.resnet is not None:
+      self.roi_features = RoiFeatures(architecture.resnet, name='roi_features')
     self.visual_embedding = VisualEmbedding(
       architecture, name='visual_embedding'
     )
@@ -49,9 +57,9 @@ class VlBert(tf_keras.layers.Layer):
     """Represents every element.
 
     Args:
-      inputs: tensors by the names of `elements`: words, image, boxes and
-        masks; `elements.ROI_MASKED` may be absent when nothing is masked, and
-        `elements.WORD_ROI_INDEX` when no word points at a RoI. For
+      inputs: tensors by the names of `elements`: words, image or appearance,
+        boxes and masks; ROI_MASKED may be absent when nothing is masked, and
+        WORD_ROI_INDEX when no word points at a RoI. For
         B texts there may be B / G images, each with G texts side by side.
       seed: int32 `[2]` for dropout, or None outside training.
       return_attention: whether attention weights are returned.
@@ -59,45 +67,128 @@ class VlBert(tf_keras.layers.Layer):
     Returns:
       `FinalStates`.
     """
+    inputs = dict(inputs)
     roi_mask = inputs[elements.ROI_MASK]
-    masked = inputs.get(elements.ROI_MASKED, tf.zeros_like(roi_mask))
-    visual, appearance = self._visual_embedding(inputs, masked)
+    inputs.setdefault(elements.ROI_MASKED, tf.zeros_like(roi_mask))
+    boxes = tf.concat(
+      [self._whole_image(inputs)[:, None], inputs[elements.BOXES]], axis=1
+    )
+    if self.architecture.resnet is None:
+      appearance = self._given_appearance(inputs)
+    else:
+      size = inputs[elements.IMAGE_SIZE]
+      pixels = images.subtract_means(inputs[elements.IMAGE], size)
+      # Before the network sees them, so that neither an overlapping RoI nor
+      # the whole-image feature can leak what is masked (VL-BERT §3.3).
+      pixels = images.zero_regions(
+        pixels, inputs[elements.BOXES], inputs[elements.ROI_MASKED]
+      )
+      appearance = self.appearance(pixels, boxes, inputs)
+    return self.encode(inputs, appearance, boxes, seed, return_attention)
+
+  def appearance(self, pixels, boxes, inputs):
+    """Runs the visual network.
+
+    Args:
+      pixels: float32 `[B, H, W, 3]`, means subtracted.
+      boxes: float32 `[B, N, 4]`, the whole image first, then the RoIs.
+      inputs: tensors by the names of `elements`: IMAGE_SIZE and, where RoIs
+        have outlines, ROI_CELL_MASKS.
+
+    Returns:
+      `[B, N, A]`.
+    """
+    size = inputs[elements.IMAGE_SIZE]
+    if self.arithmetic.network_sees_padding:
+      canvas = tf.cast(tf.shape(pixels)[1:3], size.dtype)
+      size = tf.broadcast_to(canvas, tf.shape(size))
+    cell_masks = inputs.get(elements.ROI_CELL_MASKS)
+    if cell_masks is not None:
+      cell_masks = tf.pad(
+        cell_masks, [[0, 0], [1, 0], [0, 0], [0, 0]], constant_values=1
+      )
+    return self.roi_features(pixels, size, boxes, cell_masks)
+
+  def encode(
+    self, inputs, appearance, boxes, seed=None, return_attention=False
+  ):
+    """As a call, on appearance that is there already.
+
+    Args:
+      inputs: see `call`; neither pixels nor BOXES are read.
+      appearance: `[B / G, R + 1, A]`, the whole image first, then the RoIs.
+      boxes: float32 `[B / G, R + 1, 4]`, likewise.
+      seed: see `call`.
+      return_attention: see `call`.
+
+    Returns:
+      `FinalStates`.
+    """
+    hidden = inputs[elements.ROI_MASKED]
+    visual = self.visual_embedding(
+      appearance,
+      boxes,
+      inputs[elements.IMAGE_SIZE],
+      tf.pad(hidden, [[0, 0], [1, 0]]),
+      site_seed(seed, 0),
+    )
     # Several texts may ask about one image: its features are computed once.
     texts = tf.shape(inputs[elements.WORD_IDS])[0]
-    texts_per_image = texts // tf.shape(visual)[0]
-    visual = tf.repeat(visual, texts_per_image, axis=0)
-    roi_mask = tf.repeat(roi_mask, texts_per_image, axis=0)
+    texts_per_image = texts // tf.shape(hidden)[0]
     sequence, mask = self.element_embedding(
-      inputs[elements.WORD_IDS],
-      inputs[elements.WORD_MASK],
-      inputs[elements.SEGMENT_IDS],
-      visual,
-      roi_mask,
+      inputs,
+      VisualParts(*(tf.repeat(p, texts_per_image, axis=0) for p in visual)),
+      tf.repeat(inputs[elements.ROI_MASK], texts_per_image, axis=0),
+      tf.repeat(hidden, texts_per_image, axis=0),
       site_seed(seed, 1),
-      inputs.get(elements.WORD_ROI_INDEX),
     )
     states, attention = self.encoder(
       sequence, mask, site_seed(seed, 2), return_attention
     )
-    text_length = tf.shape(inputs[elements.WORD_IDS])[1]
+    return self._final_states(inputs, states, appearance, attention)
+
+  def _final_states(self, inputs, states, appearance, attention):
+    first_roi = tf.shape(inputs[elements.WORD_IDS])[1]
+    past_rois = first_roi + tf.shape(inputs[elements.ROI_MASK])[1]
+    whole_image = None
+    if self.arithmetic.image_is_roi:
+      whole_image = states[:, past_rois]
+      if attention is not None:
+        # S counts no whole image.
+        attention = tf.concat(
+          [attention[..., :past_rois, :], attention[..., -1:, :]], axis=-2
+        )
+        attention = tf.concat(
+          [attention[..., :past_rois], attention[..., -1:]], axis=-1
+        )
     return FinalStates(
-      text=states[:, :text_length],
-      rois=states[:, text_length:-1],
+      text=states[:, :first_roi],
+      rois=states[:, first_roi:past_rois],
+      whole_image=whole_image,
       appearance=appearance[:, 1:],
       attention=attention,
     )
 
-  def _visual_embedding(self, inputs, masked: tf.Tensor):
-    """`[B, R + 1, D]` and appearance: of the whole image, then of the RoIs."""
-    size, boxes = inputs[elements.IMAGE_SIZE], inputs[elements.BOXES]
-    pixels = images.subtract_means(inputs[elements.IMAGE], size)
-    # Before the network sees them, so that neither an overlapping RoI nor
-    # the whole-image feature can leak what is masked (VL-BERT §3.3).
-    pixels = images.zero_regions(pixels, boxes, masked)
-    zeros = tf.zeros_like(size)
-    whole_image = tf.concat([zeros, tf.reverse(size, [-1])], axis=-1)
-    boxes = tf.concat([whole_image[:, None], boxes], axis=1)
-    hidden = tf.pad(masked, [[0, 0], [1, 0]])
-    appearance = self.roi_features(pixels, size, boxes)
-    embedded = self.visual_embedding(appearance, boxes, size, hidden)
-    return embedded, appearance
+  def _whole_image(self, inputs) -> tf.Tensor:
+    """The box of the whole image, `[B, 4]`."""
+    size = inputs[elements.IMAGE_SIZE]
+    corner = tf.reverse(size, [-1])
+    if self.arithmetic.last_pixel_corner:
+      corner = corner - 1.0
+    return tf.concat([tf.zeros_like(size), corner], axis=-1)
+
+  def _given_appearance(self, inputs) -> tf.Tensor:
+    """`[B, R + 1, A]`: of the whole image, then of the RoIs."""
+    rois = inputs[elements.APPEARANCE]
+    hidden = inputs[elements.ROI_MASKED]
+    # A hidden RoI must not be read from what the whole image looks like.
+    visible = tf.cast(inputs[elements.ROI_MASK] & ~hidden, rois.dtype)
+    count = tf.reduce_sum(visible, axis=1, keepdims=True)
+    mean = tf.einsum('br,bra->ba', visible, rois) / tf.maximum(count, 1.0)
+    whole_image = mean
+    if self.arithmetic.image_appearance == 'given':
+      any_hidden = tf.reduce_any(hidden, axis=1, keepdims=True)
+      whole_image = tf.where(
+        any_hidden, mean, inputs[elements.IMAGE_APPEARANCE]
+      )
+    return tf.concat([whole_image[:, None], rois], axis=1)

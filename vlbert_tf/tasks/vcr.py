@@ -54,7 +54,7 @@ class VcrModel(tf_keras.Model):
     super().__init__(autocast=False, **kwargs)
     self.architecture = architecture
     self.backbone = VlBert(architecture, name='backbone')
-    self.candidate = heads.RelationshipHead(architecture, name='candidate')
+    self.candidate = heads.CandidateHead(architecture, name='candidate')
     self.roi_category = heads.RoiCategoryHead(architecture, name='roi_category')
 
   def call(self, inputs, seed=None):

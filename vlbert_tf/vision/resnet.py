@@ -27,6 +27,7 @@ class ConvAffine(tf_keras.layers.Layer):
     activation: bool,
     standardized: bool,
     scale_init: float = 1.0,
+    dilation: int = 1,
     **kwargs,
   ):
     super().__init__(**kwargs)
@@ -36,6 +37,7 @@ class ConvAffine(tf_keras.layers.Layer):
     self.activation = activation
     self.standardized = standardized
     self.scale_init = scale_init
+    self.dilation = dilation
 
   def build(self, input_shape):
     self.kernel = self.add_weight(
@@ -61,7 +63,11 @@ class ConvAffine(tf_keras.layers.Layer):
     paddings = [[0, 0], [pad, pad], [pad, pad], [0, 0]]
     kernel = self._standardized_kernel() if self.standardized else self.kernel
     # Scaling the kernel spares a pass over the activations, and its gradient.
-    x = tf.nn.conv2d(x, kernel * self.scale, self.stride, paddings)
+    kernel = kernel * self.scale
+    if self.dilation == 1:
+      x = tf.nn.conv2d(x, kernel, self.stride, paddings)
+    else:
+      x = _dilated_conv(x, kernel, self.dilation)
     x = tf.nn.bias_add(x, self.offset)
     return tf.nn.relu(x) if self.activation else x
 
@@ -70,6 +76,21 @@ class ConvAffine(tf_keras.layers.Layer):
     fan_in = self.kernel.shape[0] * self.kernel.shape[1] * self.kernel.shape[2]
     gain = _RELU_GAIN * tf.math.rsqrt(variance * fan_in + 1e-4)
     return (self.kernel - mean) * gain
+
+
+def _dilated_conv(x: tf.Tensor, kernel: tf.Tensor, rate: int) -> tf.Tensor:
+  """Convolution of stride 1 whose kernel skips `rate - 1` cells, size kept.
+
+  Every rate-th cell becomes an image of its own: TensorFlow has no gradient
+  of dilated convolutions on CPUs.
+  """
+  pad = kernel.shape[0] // 2 * rate
+  height, width = tf.shape(x)[1], tf.shape(x)[2]
+  spare = [-(height + 2 * pad) % rate, -(width + 2 * pad) % rate]
+  paddings = [[pad, pad + spare[0]], [pad, pad + spare[1]]]
+  x = tf.space_to_batch(x, [rate, rate], paddings)
+  x = tf.nn.conv2d(x, kernel, 1, 'VALID')
+  return tf.batch_to_space(x, [rate, rate], [[0, spare[0]], [0, spare[1]]])
 
 
 class Bottleneck(tf_keras.layers.Layer):
@@ -82,12 +103,15 @@ class Bottleneck(tf_keras.layers.Layer):
     stride: int,
     project: bool,
     standardized: bool,
+    dilation: int = 1,
     **kwargs,
   ):
     super().__init__(**kwargs)
     outer = width * expansion
 
-    def conv(name, filters, size, stride=1, activation=True, scale_init=1.0):
+    def conv(
+      name, filters, size, stride=1, activation=True, scale_init=1.0, dilation=1
+    ):
       return ConvAffine(
         filters,
         size,
@@ -95,11 +119,12 @@ class Bottleneck(tf_keras.layers.Layer):
         activation=activation,
         standardized=standardized,
         scale_init=scale_init,
+        dilation=dilation,
         name=name,
       )
 
     self.reduce = conv('reduce', width, 1, stride)
-    self.spatial = conv('spatial', width, 3)
+    self.spatial = conv('spatial', width, 3, dilation=dilation)
     # At zero the block starts as its shortcut, which keeps a deep stack
     # without normalisation stable.
     self.expand = conv('expand', outer, 1, activation=False, scale_init=0.0)
@@ -134,6 +159,7 @@ def _stage(architecture, index: int) -> list[Bottleneck]:
       stride=architecture.strides[index] if block == 0 else 1,
       project=block == 0,
       standardized=architecture.standardized,
+      dilation=architecture.dilation if index == 3 else 1,
       name=f'res{index + 2}_{block}',
     )
     for block in range(architecture.depths[index])
@@ -210,13 +236,15 @@ class RoiFeatures(tf_keras.layers.Layer):
         x = block(x, mask)
     return _repeat_border(x, cells)
 
-  def call(self, image, image_size, boxes):
+  def call(self, image, image_size, boxes, cell_masks=None):
     """Computes appearance vectors.
 
     Args:
       image: `[B, H, W, 3]`, means subtracted, zero in padding.
       image_size: `[B, 2]`, height and width without padding.
       boxes: float32 `[B, N, 4]`, pixels of `image`.
+      cell_masks: float32 `[B, N, s, s]`, what each cell of res5 is multiplied
+        with, or None.
 
     Returns:
       `[B, N, A]`.
@@ -233,5 +261,9 @@ class RoiFeatures(tf_keras.layers.Layer):
     x = tf.ensure_shape(x, [None, *aligned.shape[2:]])
     for block in self.res5:
       x = block(x)
+    if cell_masks is not None:
+      side = x.shape[1]
+      masks = tf.reshape(cell_masks, [-1, side, side, 1])
+      x = x * tf.cast(masks, x.dtype)
     pooled = tf.reduce_mean(x, axis=[1, 2])
     return tf.reshape(pooled, [-1, count, self.architecture.appearance_size])

@@ -1,0 +1,237 @@
+"""Converted weights as a function of raw arrays; see docs/checkpoints.md."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import tensorflow as tf
+
+from vlbert_tf import elements
+from vlbert_tf.checkpoints import folder, models, raw_text
+from vlbert_tf.checkpoints.raw_text import RawText, Section
+
+Arrays = Mapping[str, np.ndarray]
+
+# Padding rows of `boxes` hold -2.
+_PADDING = -1.5
+# Two spellings of outlines are in use.
+_OUTLINES = ('roi_masks', 'segms')
+
+
+def load(path: str, task: str) -> 'LoadedModel':
+  """Loads what `vlbert-convert` wrote.
+
+  Args:
+    path: of the folder.
+    task: `pretrain`, `vqa`, `refcoco` or `vcr`.
+
+  Returns:
+    The model.
+
+  Raises:
+    ValueError: the folder holds no converted weights, or those of another
+      task.
+  """
+  model, report = folder.read(path)
+  if model.task != task:
+    raise ValueError(
+      f'task must be the one that the weights were trained for, {model.task}. '
+      f'Received: {task!r} for {path}.'
+    )
+  return LoadedModel(model, report.new)
+
+
+class LoadedModel:
+  """Predictions from raw arrays.
+
+  Attributes:
+    model: the Keras model, with `backbone` and the heads of its task.
+  """
+
+  def __init__(self, model: models.TaskModel, new: list[str]):
+    self.model = model
+    self._new_heads = {path.split('.')[0] for path in new}
+
+  def __call__(self, arrays: Arrays) -> dict[str, np.ndarray]:
+    """Predicts.
+
+    Args:
+      arrays: of a batch, by the names in docs/checkpoints.md.
+
+    Returns:
+      float32 arrays by the names in docs/checkpoints.md.
+
+    Raises:
+      ValueError: an array is missing.
+    """
+    outputs = self.outputs(arrays)
+    return {name: np.asarray(value) for name, value in outputs.items()}
+
+  def outputs(self, arrays: Arrays) -> dict[str, tf.Tensor]:
+    """As a call, but as tensors, through which gradients flow."""
+    arrays = {name: np.asarray(value) for name, value in arrays.items()}
+    predict = {
+      models.PRETRAIN: self._pretrain,
+      models.VQA: self._vqa,
+      models.REFCOCO: self._refcoco,
+      models.VCR: self._vcr,
+    }[self.model.task]
+    return predict(arrays)
+
+  def _pretrain(self, arrays):
+    ids = _array(arrays, 'text_ids')
+    text, rois = self._states(
+      arrays, raw_text.given(ids, _lengths(arrays, 'text', ids))
+    )
+    outputs = {}
+    if 'relationship' not in self._new_heads:
+      outputs['relationship_logits'] = self.model.relationship.class_logits(
+        text
+      )
+    places = np.argwhere(_array(arrays, 'mlm_labels') >= 0)
+    if 'masked_word' not in self._new_heads:
+      states = tf.gather_nd(text, places)[:, None]
+      first = tf.zeros([len(places), 1], tf.int32)
+      outputs['mlm_logits_at_masked'] = self.model.masked_word(states, first)[
+        :, 0
+      ]
+    if 'roi_category' not in self._new_heads:
+      logits = self.model.roi_category(rois)
+      places = np.argwhere(_array(arrays, 'roi_masked') == 1)
+      outputs['mvrc_logits_at_masked'] = tf.gather_nd(logits, places)
+      outputs.update(_roi_loss(arrays, logits))
+    outputs.update(_other_losses(arrays, outputs))
+    losses = [v for name, v in outputs.items() if name.endswith('_loss')]
+    return {**outputs, 'loss': tf.add_n(losses)} if losses else outputs
+
+  def _vqa(self, arrays):
+    question = _section(arrays, 'question')
+    batch = len(question.lengths)
+    mask = Section(np.full([batch, 1], raw_text.MASK), np.ones(batch))
+    text, _ = self._states(arrays, raw_text.joined(question, mask))
+    # [CLS] question [SEP] [MASK] [SEP]
+    place = tf.constant(question.lengths + 2, tf.int32)
+    return {'answer_logits': self.model.answer(text, place)}
+
+  def _refcoco(self, arrays):
+    text = raw_text.joined(_section(arrays, 'query'))
+    _, rois = self._states(arrays, text)
+    logits = self.model.roi_score(rois).numpy()
+    boxes = _array(arrays, 'boxes')[..., :4]
+    best = logits.argmax(axis=1)
+    predicted = np.take_along_axis(boxes, best[:, None, None], axis=1)[:, 0]
+    return {'roi_logits': logits, 'predicted_boxes': predicted}
+
+  def _vcr(self, arrays):
+    answers = _array(arrays, 'answer_ids')
+    batch, choices = answers.shape[:2]
+    question = _section(arrays, 'question')
+    every = Section(
+      np.repeat(question.ids, choices, axis=0),
+      np.repeat(question.lengths, choices),
+      None
+      if question.rois is None
+      else np.repeat(question.rois, choices, axis=0),
+    )
+    flat = {
+      name: value.reshape([batch * choices, *value.shape[2:]])
+      for name, value in arrays.items()
+      if name.startswith('answer_') and value.ndim >= 2
+    }
+    text = raw_text.joined(every, _section(flat, 'answer'))
+    states, _ = self._states(arrays, text)
+    logits = tf.reshape(self.model.candidate(states), [batch, choices])
+    return {'answer_logits': logits}
+
+  def _states(self, arrays: Arrays, text: RawText):
+    """Final states: `[B, T, D]` and, with the whole image, `[B, R + 1, D]`."""
+    boxes = _array(arrays, 'boxes')[..., :4].astype(np.float32)
+    real = boxes[..., 0] > _PADDING
+    hidden = arrays.get('roi_masked', np.zeros(real.shape)) == 1
+    inputs = {
+      elements.WORD_IDS: tf.constant(text.ids),
+      elements.WORD_MASK: tf.constant(text.mask),
+      elements.SEGMENT_IDS: tf.constant(text.segments),
+      elements.WORD_ROI_INDEX: tf.constant(text.rois),
+      elements.ROI_MASK: tf.constant(real[:, 1:]),
+      elements.ROI_MASKED: tf.constant((hidden & real)[:, 1:]),
+      # Given as width and height.
+      elements.IMAGE_SIZE: tf.constant(
+        _array(arrays, 'image_size')[:, 1::-1], tf.float32
+      ),
+    }
+    boxes = np.where(real[..., None], boxes, 0.0)
+    appearance = self._appearance(arrays, inputs, boxes, real)
+    states = self.model.backbone.encode(inputs, appearance, tf.constant(boxes))
+    rois = tf.concat([states.whole_image[:, None], states.rois], axis=1)
+    # Padding has no state; the released code scores it as zeros.
+    real = np.repeat(real, len(text.ids) // len(real), axis=0)
+    return states.text, tf.where(real[..., None], rois, 0.0)
+
+  def _appearance(self, arrays, inputs, boxes, real) -> tf.Tensor:
+    if self.model.architecture.resnet is None:
+      features = _array(arrays, 'roi_features').astype(np.float32)
+      return tf.constant(np.where(real[..., None], features, 0.0))
+    # Channels come in the order of the published weights, blue first.
+    pixels = _array(arrays, 'image')[:, ::-1].transpose(0, 2, 3, 1)
+    for name in _OUTLINES:
+      if name in arrays:
+        inputs = {
+          **inputs,
+          elements.ROI_CELL_MASKS: tf.constant(arrays[name][:, 1:], tf.float32),
+        }
+    return self.model.backbone.appearance(
+      tf.constant(pixels, tf.float32), tf.constant(boxes), inputs
+    )
+
+
+def _array(arrays: Arrays, name: str) -> np.ndarray:
+  if name not in arrays:
+    raise ValueError(
+      f'This model reads the array {name}. '
+      f'Received: {", ".join(sorted(arrays))}. See docs/checkpoints.md.'
+    )
+  return arrays[name]
+
+
+def _lengths(arrays: Arrays, name: str, ids: np.ndarray) -> np.ndarray:
+  given = arrays.get(f'{name}_len')
+  return (ids > 0).sum(axis=1) if given is None else given.reshape(-1)
+
+
+def _section(arrays: Arrays, name: str) -> Section:
+  ids = _array(arrays, f'{name}_ids')
+  return Section(ids, _lengths(arrays, name, ids), arrays.get(f'{name}_tags'))
+
+
+def _roi_loss(arrays: Arrays, logits: tf.Tensor) -> dict[str, tf.Tensor]:
+  if 'roi_soft_labels' not in arrays:
+    return {}
+  labels = arrays['roi_soft_labels'].astype(np.float32)
+  valid = np.abs(labels.sum(axis=-1) - 1.0) < 0.1
+  losses = tf.nn.softmax_cross_entropy_with_logits(labels[valid], logits[valid])
+  return {'mvrc_loss': _mean(losses)}
+
+
+def _other_losses(arrays: Arrays, outputs) -> dict[str, tf.Tensor]:
+  losses = {}
+  if 'related' in arrays and 'relationship_logits' in outputs:
+    losses['relationship_loss'] = _mean(
+      tf.nn.sparse_softmax_cross_entropy_with_logits(
+        arrays['related'], outputs['relationship_logits']
+      )
+    )
+  if 'mlm_logits_at_masked' in outputs:
+    labels = arrays['mlm_labels']
+    losses['mlm_loss'] = _mean(
+      tf.nn.sparse_softmax_cross_entropy_with_logits(
+        labels[labels >= 0], outputs['mlm_logits_at_masked']
+      )
+    )
+  return losses
+
+
+def _mean(losses: tf.Tensor) -> tf.Tensor:
+  """The mean, 0 where there is nothing."""
+  return tf.math.divide_no_nan(
+    tf.reduce_sum(losses), tf.cast(tf.size(losses), tf.float32)
+  )
