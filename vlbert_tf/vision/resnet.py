@@ -191,6 +191,7 @@ class RoiFeatures(tf_keras.layers.Layer):
       `[B, H/stride, W/stride, channels]`; cells of padding repeat the
       nearest cell of the image, which is what RoIAlign reads at a border.
     """
+    image = tf.cast(image * self.architecture.pixel_scale, self.compute_dtype)
     cells = tf.cast(tf.math.ceil(image_size), tf.int32)
     cells = (cells + 1) // 2
     x = self.stem(image)
@@ -221,9 +222,20 @@ class RoiFeatures(tf_keras.layers.Layer):
     Returns:
       `[B, N, A]`.
     """
-    image = tf.cast(image * self.architecture.pixel_scale, self.compute_dtype)
+    return self.appearance(self.feature_map(image, image_size), boxes)
+
+  def appearance(self, features: tf.Tensor, boxes: tf.Tensor) -> tf.Tensor:
+    """The vectors of boxes on a map.
+
+    Args:
+      features: `[B, h, w, channels]` of `feature_map`.
+      boxes: float32 `[B, N, 4]`, pixels of the image.
+
+    Returns:
+      `[B, N, A]`.
+    """
     aligned = roi_align(
-      self.feature_map(image, image_size),
+      features,
       boxes,
       output_size=self.architecture.roi_size,
       stride=self.architecture.feature_stride,
