@@ -17,6 +17,7 @@ from vlbert_tf.text.tokenizer import WordPieceTokenizer
 STREAM_WORDS = 1
 STREAM_ROIS = 2
 STREAM_CAPTION = 3
+STREAM_FLIP = 4
 
 # Captions drawn for an example before it is kept as a related pair because
 # all of them were the image's own: below one in 10⁹ for 1,000 captions.

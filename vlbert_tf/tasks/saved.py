@@ -9,15 +9,18 @@ import yaml
 
 from vlbert_tf.checkpoints.native import find_checkpoint, restore_model
 from vlbert_tf.tasks import base
+from vlbert_tf.tasks.detection import DetectionConfig, DetectionTask
 from vlbert_tf.tasks.pretraining import PretrainingConfig, PretrainingTask
 from vlbert_tf.tasks.vqa import VqaConfig, VqaTask
 
 PRETRAINING = 'vlbert/pretraining'
 VQA = 'vlbert/vqa'
+DETECTION = 'vlbert/detection'
 
 TASKS = {
   PRETRAINING: (PretrainingConfig, PretrainingTask),
   VQA: (VqaConfig, VqaTask),
+  DETECTION: (DetectionConfig, DetectionTask),
 }
 
 PARAMS_FILE = 'params.yaml'
@@ -25,7 +28,7 @@ PARAMS_FILE = 'params.yaml'
 
 def load_task(
   model_dir: str, overrides: dict[str, Any] | None = None
-) -> base.VlBertTask:
+) -> base.RecordTask:
   """The task that was trained in a folder, with its own settings.
 
   Args:
@@ -60,7 +63,7 @@ def load_task(
 
 def load_task_on(
   model_dir: str, split: str, records: str = '', swap_images: bool = False
-) -> base.VlBertTask:
+) -> base.RecordTask:
   """The task of a model folder, with a split as its validation data.
 
   Args:
@@ -82,7 +85,7 @@ def load_task_on(
 
 
 def restore_trained(
-  task: base.VlBertTask, model_dir: str, checkpoint: str = ''
+  task: base.RecordTask, model_dir: str, checkpoint: str = ''
 ) -> tf_keras.Model:
   """Builds the task's model and loads its weights.
 
