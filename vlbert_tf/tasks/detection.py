@@ -97,14 +97,18 @@ class DetectionTask(base.RecordTask):
     'object_accuracy',
   )
 
-  def architecture(self) -> DetectorArchitecture:
-    """The detector's architecture, with categories read from the records."""
+  def categories(self) -> tuple[str, ...]:
+    """Names of the categories, read from the records."""
     config = self.task_config
     data = (
       config.train_data if config.train_data.path else config.validation_data
     )
+    return self.open_split(data).categories
+
+  def architecture(self) -> DetectorArchitecture:
+    """The detector's architecture."""
     return detector_architecture(
-      config.detector, len(self.open_split(data).categories)
+      self.task_config.detector, len(self.categories())
     )
 
   def build_model(self):

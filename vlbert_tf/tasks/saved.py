@@ -41,24 +41,27 @@ def load_task(
   Raises:
     ValueError: the folder holds no settings, or of an unknown task.
   """
-  path = f'{model_dir}/{PARAMS_FILE}'
-  if not tf.io.gfile.exists(path):
-    raise ValueError(
-      f'A model folder holds {PARAMS_FILE}, which vlbert-train writes. '
-      f'Received: {model_dir}, which has none. Pass its --model_dir.'
-    )
-  with tf.io.gfile.GFile(path) as file:
-    settings = yaml.safe_load(file)['task']
-  if settings.get('name') not in TASKS:
-    raise ValueError(
-      f'The task of a model folder must be one of {", ".join(TASKS)}. '
-      f'Received: {settings.get("name")} in {path}.'
-    )
+  settings = _settings(model_dir)
   config_class, task_class = TASKS[settings['name']]
   config = config_class()
   override(config, settings)
   override(config, overrides or {})
   return task_class(config)
+
+
+def experiment_of(model_dir: str) -> str:
+  """Name of the experiment that was run in a folder.
+
+  Args:
+    model_dir: folder that `vlbert-train` wrote.
+
+  Returns:
+    One of `TASKS`.
+
+  Raises:
+    ValueError: the folder holds no settings, or of an unknown task.
+  """
+  return _settings(model_dir)['name']
 
 
 def load_task_on(
@@ -134,3 +137,21 @@ def override(config: Any, values: dict[str, Any], prefix: str = '') -> None:
       override(nested, value, f'{prefix}{field}.')
     else:
       config.override({field: value})
+
+
+def _settings(model_dir: str) -> dict[str, Any]:
+  """The task's settings in a model folder."""
+  path = f'{model_dir}/{PARAMS_FILE}'
+  if not tf.io.gfile.exists(path):
+    raise ValueError(
+      f'A model folder holds {PARAMS_FILE}, which vlbert-train writes. '
+      f'Received: {model_dir}, which has none. Pass its --model_dir.'
+    )
+  with tf.io.gfile.GFile(path) as file:
+    settings = yaml.safe_load(file)['task']
+  if settings.get('name') not in TASKS:
+    raise ValueError(
+      f'The task of a model folder must be one of {", ".join(TASKS)}. '
+      f'Received: {settings.get("name")} in {path}.'
+    )
+  return settings
