@@ -17,9 +17,11 @@ KINDS = {
 }
 
 _REQUIRED = {
-  VQA: ('questions', 'images', 'instances'),
-  CAPTIONS: ('captions', 'images', 'instances'),
+  VQA: ('questions', 'images'),
+  CAPTIONS: ('captions', 'images'),
 }
+# Boxes, unless a detector finds them.
+_INSTANCES = 'instances'
 _OPTIONAL = {VQA: ('annotations',), CAPTIONS: ('image_index',)}
 _NAME = re.compile(r'[A-Za-z][A-Za-z0-9_]*')
 
@@ -56,12 +58,13 @@ class SplitItems:
   drops: list[Drop]
 
 
-def parse_split(dataset: str, text: str) -> SplitSource:
+def parse_split(dataset: str, text: str, detected: bool = False) -> SplitSource:
   """Reads the value of one `--split`.
 
   Args:
     dataset: `VQA` or `CAPTIONS`.
     text: `NAME,key=path,key=path...`.
+    detected: whether a detector finds the boxes, so that none are given.
 
   Returns:
     What it says.
@@ -71,7 +74,8 @@ def parse_split(dataset: str, text: str) -> SplitSource:
   """
   split, *pairs = [part.strip() for part in text.split(',')]
   check_name('split', split)
-  required, known = _REQUIRED[dataset], _REQUIRED[dataset] + _OPTIONAL[dataset]
+  required = _REQUIRED[dataset] + (() if detected else (_INSTANCES,))
+  known = required + _OPTIONAL[dataset]
   paths: dict[str, tuple[str, ...]] = {}
   for pair in pairs:
     key, _, path = pair.partition('=')
@@ -108,11 +112,14 @@ def check_name(what: str, name: str) -> None:
     )
 
 
-def read(source: SplitSource) -> SplitItems:
+def read(
+  source: SplitSource, detected_categories: tuple[str, ...] = ()
+) -> SplitItems:
   """Reads the annotations of a split.
 
   Args:
     source: where they are.
+    detected_categories: of the detector, where one will find the boxes.
 
   Returns:
     Images and what was set aside.
@@ -121,7 +128,10 @@ def read(source: SplitSource) -> SplitItems:
     ValueError: a file is missing or malformed as a whole.
   """
   paths = source.paths
-  instances = coco.read_instances(paths['instances'][0])
+  if _INSTANCES in paths:
+    instances = coco.read_instances(paths[_INSTANCES][0])
+  else:
+    instances = coco.Instances(detected_categories, {}, {}, ())
   if source.dataset == VQA:
     items = vqa.read_images(
       paths['questions'][0],

@@ -6,6 +6,7 @@ import tensorflow as tf
 
 from tests.data import record_folder
 from vlbert_tf import elements
+from vlbert_tf.modeling.config import ModelConfig
 from vlbert_tf.tasks import inference, saved
 from vlbert_tf.tasks.detection import DetectorConfig, detector_architecture
 from vlbert_tf.training import experiments, runner
@@ -54,6 +55,10 @@ def _settings(records, **task):
     },
   }
   return experiments.load_experiment('vlbert/detection', [], str(override))
+
+
+def _weights(layer):
+  return [variable.numpy().tobytes() for variable in layer.weights]
 
 
 def _task(records, **task):
@@ -119,6 +124,32 @@ def test_a_run_reports_losses_and_precision_and_is_found_again(
   task = saved.load_task(str(tmp_path))
   model = saved.restore_trained(task, str(tmp_path))
   again = inference.evaluate(task, model, task.task_config.validation_data)
+
+  # Its visual network starts that of a VL-BERT, whose own starts a detector's.
+  words = ['[PAD]', '[UNK]', '[CLS]', '[SEP]', '[MASK]', 'a', 'b']
+  (tmp_path / 'vocab.txt').write_text('\n'.join(words) + '\n')
+  pretraining = saved.TASKS[saved.PRETRAINING]
+  config = pretraining[0](
+    vocab_file=str(tmp_path / 'vocab.txt'),
+    init_detector=str(tmp_path),
+    model=ModelConfig(size='tiny', max_text_length=8),
+    train_data=task.task_config.train_data,
+  )
+  vl_bert_task = pretraining[1](config)
+  vl_bert = vl_bert_task.build_model()
+  before = _weights(vl_bert.backbone.roi_features)
+  vl_bert_task.initialize(vl_bert)
+  trained = _weights(model.roi_features)
+  assert _weights(vl_bert.backbone.roi_features) == trained != before
+
+  tf.train.Checkpoint(model=vl_bert).write(str(tmp_path / 'vl_bert'))
+  other = _task(records, init_checkpoint=str(tmp_path / 'vl_bert'))
+  fresh = other.build_model()
+  fresh.roi_features.stem.kernel.assign_add(
+    tf.ones_like(fresh.roi_features.stem.kernel)
+  )
+  other.initialize(fresh)
+  assert _weights(fresh.roi_features) == trained
 
   assert again['examples'] == 5
   assert 0.0 <= metrics['mAP'] <= metrics['mAP50'] <= 1.0

@@ -24,6 +24,7 @@ QUESTIONS = 'questions'
 KINDS = (CAPTIONS, QUESTIONS)
 
 ANNOTATED = 'annotated'
+DETECTED = 'detected'
 MANIFEST = 'manifest.json'
 DATASET_INFO = 'dataset_info.json'
 _VERSION_FOLDER = re.compile(r'\d+\.\d+\.\d+/?')

@@ -9,7 +9,10 @@ from official.core import base_task
 from official.core import config_definitions as cfg
 
 from vlbert_tf import elements
-from vlbert_tf.checkpoints.native import restore_backbone
+from vlbert_tf.checkpoints.native import (
+  restore_backbone,
+  restore_visual_network,
+)
 from vlbert_tf.data import batching, example_schema, pipeline
 from vlbert_tf.modeling import config as model_config
 from vlbert_tf.text.sequence import TextSequence
@@ -30,9 +33,12 @@ class TaskConfig(cfg.TaskConfig):
     validation_data: records to evaluate on.
     init_checkpoint: checkpoint or model folder whose encoder training starts
       from; empty for random weights.
+    init_detector: checkpoint or model folder of a detector whose visual
+      network training starts from, after `init_checkpoint` if both are given.
   """
 
   vocab_file: str = ''
+  init_detector: str = ''
   model: model_config.ModelConfig = dataclasses.field(
     default_factory=model_config.ModelConfig
   )
@@ -228,10 +234,12 @@ class VlBertTask(RecordTask):
     )
 
   def initialize(self, model):
-    """Loads `init_checkpoint` into the encoder, where one is given."""
-    path = self.task_config.init_checkpoint
-    if path:
-      restore_backbone(model, path)
+    """Loads `init_checkpoint` and `init_detector`, where they are given."""
+    config = self.task_config
+    if config.init_checkpoint:
+      restore_backbone(model, config.init_checkpoint)
+    if config.init_detector:
+      restore_visual_network(model.backbone.roi_features, config.init_detector)
 
 
 def sum_loss(

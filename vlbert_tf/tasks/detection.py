@@ -8,6 +8,7 @@ from official.core import task_factory
 from official.modeling import hyperparams
 
 from vlbert_tf import elements
+from vlbert_tf.checkpoints.native import restore_visual_network
 from vlbert_tf.data import batching, example_schema, masking, pipeline
 from vlbert_tf.evaluation.detection import ImageResult, mean_average_precision
 from vlbert_tf.modeling import config as model_config
@@ -123,6 +124,12 @@ class DetectionTask(base.RecordTask):
       },
       self.task_config.train_data.seed,
     )
+
+  def initialize(self, model):
+    """Loads `init_checkpoint` into the visual network, where one is given."""
+    path = self.task_config.init_checkpoint
+    if path:
+      restore_visual_network(model.roi_features, path)
 
   def batch_shape(self) -> batching.BatchShape:
     """Shapes that batches are padded to; there is no text."""
