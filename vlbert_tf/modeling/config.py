@@ -56,6 +56,8 @@ class ResNetArchitecture:
       networks whose published weights have their batch norms folded.
     roi_size: side of RoIAlign's output, in bins.
     pixel_scale: that pixels are multiplied with; 1 for published weights.
+    frozen_stages: parts that do not learn: 1 is the stem, 2 the stem and res2,
+      as published detectors are trained, and so on; 0 is none.
   """
 
   stem_width: int
@@ -68,6 +70,7 @@ class ResNetArchitecture:
   standardized: bool
   roi_size: int
   pixel_scale: float
+  frozen_stages: int = 0
 
   @property
   def feature_stride(self) -> int:

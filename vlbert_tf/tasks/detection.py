@@ -35,6 +35,7 @@ class DetectorConfig(hyperparams.Config):
     image_short_side: see `ModelConfig`.
     image_long_side: see `ModelConfig`.
     max_objects: true objects of an image that training looks at.
+    frozen_stages: see `ResNetArchitecture`.
 
   The others are those of `DetectorArchitecture`.
   """
@@ -43,6 +44,7 @@ class DetectorConfig(hyperparams.Config):
   image_short_side: int = 600
   image_long_side: int = 1000
   max_objects: int = 100
+  frozen_stages: int = 0
   anchor_sizes: list[float] = dataclasses.field(
     default_factory=lambda: [32.0, 64.0, 128.0, 256.0, 512.0]
   )
@@ -244,7 +246,8 @@ def detector_architecture(
     The architecture.
 
   Raises:
-    ValueError: the size is unknown, or there is no anchor.
+    ValueError: the size is unknown, there is no anchor, or res5 would be
+      frozen.
   """
   if config.size not in _RESNETS:
     raise ValueError(
@@ -256,6 +259,11 @@ def detector_architecture(
       'detector.anchor_sizes and anchor_ratios must each name a number. '
       f'Received: {config.anchor_sizes} and {config.anchor_ratios}.'
     )
+  if not 0 <= config.frozen_stages <= 4:
+    raise ValueError(
+      'detector.frozen_stages must lie between 0 (none) and 4 (up to res4). '
+      f'Received: {config.frozen_stages}.'
+    )
   values = config.as_dict()
   same = {
     field.name: values[field.name]
@@ -264,8 +272,11 @@ def detector_architecture(
   }
   same['anchor_sizes'] = tuple(map(float, config.anchor_sizes))
   same['anchor_ratios'] = tuple(map(float, config.anchor_ratios))
+  resnet = dataclasses.replace(
+    _RESNETS[config.size], frozen_stages=config.frozen_stages
+  )
   return DetectorArchitecture(
-    resnet=_RESNETS[config.size], num_categories=num_categories, **same
+    resnet=resnet, num_categories=num_categories, **same
   )
 
 

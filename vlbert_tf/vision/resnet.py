@@ -179,6 +179,10 @@ class RoiFeatures(tf_keras.layers.Layer):
     )
     self.stages = [_stage(architecture, stage) for stage in range(3)]
     self.res5 = _stage(architecture, 3)
+    if architecture.frozen_stages:
+      frozen = sum(self.stages[: architecture.frozen_stages - 1], [self.stem])
+      for layer in frozen:
+        layer.trainable = False
 
   def feature_map(self, image: tf.Tensor, image_size: tf.Tensor) -> tf.Tensor:
     """The C4 map; an image's values do not depend on how far it is padded.
@@ -200,6 +204,9 @@ class RoiFeatures(tf_keras.layers.Layer):
       cells = (cells + 1) // 2
       padded = tf.pad(x, [[0, 0], [1, 1], [1, 1], [0, 0]])
       x = tf.nn.max_pool2d(padded, 3, 2, 'VALID')
+    frozen = self.architecture.frozen_stages
+    if frozen == 1:
+      x = tf.stop_gradient(x)
     for stage, blocks in enumerate(self.stages):
       stride = self.architecture.strides[stage]
       cells = (cells + stride - 1) // stride
@@ -209,6 +216,9 @@ class RoiFeatures(tf_keras.layers.Layer):
           # The first block strides.
           mask = _cell_mask(cells, x[:, ::stride, ::stride])
         x = block(x, mask)
+      if frozen == stage + 2:
+        # Spares the gradients of what does not learn.
+        x = tf.stop_gradient(x)
     return _repeat_border(x, cells)
 
   def call(self, image, image_size, boxes):
