@@ -16,7 +16,7 @@ from absl import flags
 from vlbert_tf import program
 
 _EXPERIMENT = flags.DEFINE_string(
-  'experiment', None, 'vlbert/pretraining or vlbert/vqa.'
+  'experiment', None, 'vlbert/pretraining, vlbert/vqa or vlbert/detection.'
 )
 _CONFIG_FILE = flags.DEFINE_multi_string(
   'config_file', [], 'YAML file with settings; may be repeated.'
