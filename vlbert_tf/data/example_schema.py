@@ -23,8 +23,7 @@ CAPTIONS = 'captions'
 QUESTIONS = 'questions'
 KINDS = (CAPTIONS, QUESTIONS)
 
-ANNOTATED = 'annotated'
-DETECTED = 'detected'
+ANNOTATED, DETECTED = 'annotated', 'detected'
 MANIFEST = 'manifest.json'
 DATASET_INFO = 'dataset_info.json'
 _VERSION_FOLDER = re.compile(r'\d+\.\d+\.\d+/?')
