@@ -1,7 +1,7 @@
 # Each target sets up what it needs; `make demo` and `make test` work on a
 # fresh machine. Another Python: make PYTHON=/path/to/python3.11 demo
 
-.PHONY: demo test test-slow bench bench-easy-vqa lint format lock install clean
+.PHONY: demo test test-slow bench bench-easy-vqa bench-detection lint format lock install clean
 
 BIN := .venv/bin
 READY := .venv/.ready
@@ -19,6 +19,29 @@ bench: bench-easy-vqa
 
 bench-easy-vqa: $(READY)
 	$(BIN)/vlbert-demo --dataset=easy_vqa --output_dir=build/easy_vqa
+
+# A detector for scenes, from random weights; the last lines are its metrics.
+DETECTION := build/detection
+
+bench-detection: $(READY)
+	$(BIN)/vlbert-make-scenes --output_dir=$(DETECTION)/data \
+	  --caption_images=4000
+	test -d $(DETECTION)/records/scenes || $(BIN)/vlbert-build-examples \
+	  --dataset=captions --name=scenes --output_dir=$(DETECTION)/records \
+	  $(foreach split,train val,$(detection_split))
+	$(BIN)/vlbert-train --experiment=vlbert/detection \
+	  --config_file=configs/detection/tiny.yaml \
+	  --model_dir=$(DETECTION)/model \
+	  --params_override=task.train_data.path=$(DETECTION)/records/scenes
+	$(BIN)/vlbert-evaluate --model_dir=$(DETECTION)/model \
+	  --records=$(DETECTION)/records/scenes
+
+comma := ,
+detection_split = --split=$(split)$(comma)$\
+  captions=$(DETECTION)/data/captions/$(split).tsv$(comma)$\
+  images=$(DETECTION)/data/images$(comma)$\
+  image_index=$(DETECTION)/data/captions/$(split)_index.tsv$(comma)$\
+  instances=$(DETECTION)/data/instances_captions_$(split).json
 
 lint: $(READY)
 	$(BIN)/ruff check .

@@ -21,6 +21,12 @@ image_index=index.tsv,instances=boxes.json
   vlbert-build-examples --dataset=vcr --name=vcr --output_dir=records \\
     --split=train,questions=vcr1annots/train.jsonl,images=vcr1images
 
+Boxes of a detector of one's own, with its categories, in place of instances=:
+
+  vlbert-build-examples --dataset=captions --name=cc --output_dir=records \
+    --detector=export/detector \
+    --split=train,captions=Train_GCC-training.tsv,images=downloads
+
 Keys of --dataset=vqa: questions, annotations (left out where the answers are
 not public), images (folder, may be repeated), instances (COCO's JSON: boxes).
 Images are found by their number. Keys of --dataset=captions: captions,
@@ -88,6 +94,11 @@ _MIN_ANSWER_OCCURRENCES = flags.DEFINE_integer(
   'VQA v2.0 has those of 9.',
   lower_bound=1,
 )
+_DETECTOR = flags.DEFINE_string(
+  'detector',
+  '',
+  'SavedModel of vlbert-export that finds the boxes; no instances= then.',
+)
 _OVERWRITE = flags.DEFINE_bool(
   'overwrite', False, 'Replaces complete records of the same name.'
 )
@@ -113,6 +124,7 @@ def main(beam_flags: list[str]) -> None:
       max_pixels=int(_MAX_MEGAPIXELS.value * 1e6),
       max_drop_fraction=_MAX_DROP_FRACTION.value,
       min_answer_occurrences=_MIN_ANSWER_OCCURRENCES.value,
+      detector=_DETECTOR.value,
       overwrite=_OVERWRITE.value,
       beam_flags=tuple(beam_flags),
     )

@@ -12,8 +12,8 @@ import apache_beam as beam
 from absl import logging
 from apache_beam.options.pipeline_options import PipelineOptions
 
+from beam_jobs import detector, plans, progress, publish, shards, sources
 from beam_jobs import output as outputs
-from beam_jobs import plans, progress, publish, shards, sources
 
 # DirectRunner looks for Prism on the internet first, and where it finds it
 # runs on another runner than elsewhere.
@@ -37,6 +37,7 @@ class Request:
   max_pixels: int = 64_000_000
   max_drop_fraction: float = 0.05
   min_answer_occurrences: int = 1
+  detector: str = ''
   overwrite: bool = False
   beam_flags: tuple[str, ...] = ()
 
@@ -52,6 +53,8 @@ class Request:
       'max_drop_fraction': self.max_drop_fraction,
       'min_answer_occurrences': self.min_answer_occurrences,
     }
+    if self.detector:
+      fields['detector'] = self.detector
     words = [f'--{key}={value}' for key, value in fields.items()]
     words += [f'--split={split}' for split in self.splits]
     return shlex.join(['vlbert-build-examples', *words])
@@ -74,20 +77,25 @@ def run(request: Request) -> dict[str, Any]:
   options = beam_options(request.beam_flags)
   sources.check_name('data set', request.name)
   asked = [
-    sources.parse_split(request.dataset, text) for text in request.splits
+    sources.parse_split(request.dataset, text, bool(request.detector))
+    for text in request.splits
   ]
   names = [source.split for source in asked]
   if len(set(names)) < len(names):
     raise ValueError(f'Each --split needs a name of its own. Received: {names}')
+  found = detector.find(request.detector) if request.detector else None
   settings = plans.Settings(
     name=request.name,
     kind=sources.KINDS[request.dataset],
     max_rois=request.max_rois,
     max_pixels=request.max_pixels,
+    detector=found.path if found else '',
+    detector_fingerprint=found.fingerprint if found else '',
   )
   output = outputs.Output(f'{request.output_dir.rstrip("/")}/{request.name}')
   output.check_free(request.overwrite)
-  read = [sources.read(source) for source in asked]
+  categories = found.categories if found else ()
+  read = [sources.read(source, categories) for source in asked]
   _check_categories(read)
   output.prepare()
   splits = [

@@ -33,12 +33,17 @@ class Settings:
     kind: of the records; see `example_schema`.
     max_rois: RoIs kept of an image.
     max_pixels: of an image, height times width.
+    detector: path of the SavedModel that finds the RoIs; '' where they are
+      annotated.
+    detector_fingerprint: of its files.
   """
 
   name: str
   kind: str
   max_rois: int
   max_pixels: int
+  detector: str = ''
+  detector_fingerprint: str = ''
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -17,7 +17,7 @@ import apache_beam as beam
 import tensorflow as tf
 from absl import logging
 
-from beam_jobs import image_files, plans
+from beam_jobs import detector, image_files, plans
 from beam_jobs import output as outputs
 from vlbert_tf.data import example_schema
 from vlbert_tf.data.annotations import Drop, ImageAnnotations, clip_regions
@@ -96,25 +96,29 @@ def _write_records(
   plan: plans.ShardPlan, output: outputs.Output
 ) -> tuple[list[ImageAnnotations], list[Drop]]:
   """Writes records and texts; what was written, and what was not."""
+  settings = plan.settings
   written, drops = [], []
   temporary = outputs.temporary_path(output.work)
   with tf.io.TFRecordWriter(temporary) as writer:
-    for image in plan.images:
+    for image, loaded in _load(plan):
+      if isinstance(loaded, image_files.UnusableImageError):
+        drops.append(_drop(image, loaded.reason, loaded.detail))
+        continue
       try:
-        loaded = image_files.load(image.image_path, plan.settings.max_pixels)
-        image, boxes_dropped = _fit_regions(image, loaded, plan.settings)
+        image, boxes_dropped = _fit_regions(image, loaded, settings)
       except image_files.UnusableImageError as error:
         drops.append(_drop(image, error.reason, error.detail))
         continue
       drops += boxes_dropped
       writer.write(
         example_schema.encode_example(
-          plan.settings.kind,
+          settings.kind,
           image,
           loaded.encoded,
           loaded.height,
           loaded.width,
-          'detected' if image.detected else example_schema.ANNOTATED,
+          _source_of_rois(image, settings),
+          settings.detector_fingerprint,
         )
       )
       written.append(image)
@@ -131,6 +135,41 @@ def _write_records(
     )
   outputs.move_into_place(temporary, plan.records_path(output.building))
   return written, drops
+
+
+def _source_of_rois(image: ImageAnnotations, settings: plans.Settings) -> str:
+  found = settings.detector or image.detected
+  return example_schema.DETECTED if found else example_schema.ANNOTATED
+
+
+def _load(
+  plan: plans.ShardPlan,
+) -> Iterator[
+  tuple[
+    ImageAnnotations, image_files.LoadedImage | image_files.UnusableImageError
+  ]
+]:
+  """Each image of a plan, with its file or why there is none."""
+  if not plan.settings.detector:
+    for image in plan.images:
+      yield image, _load_one(image, plan.settings)
+    return
+  files = [_load_one(image, plan.settings) for image in plan.images]
+  usable = [f for f in files if isinstance(f, image_files.LoadedImage)]
+  found = iter(detector.detect(plan.settings.detector, usable))
+  for image, file in zip(plan.images, files, strict=True):
+    if isinstance(file, image_files.LoadedImage):
+      image = dataclasses.replace(image, regions=next(found))
+    yield image, file
+
+
+def _load_one(
+  image: ImageAnnotations, settings: plans.Settings
+) -> image_files.LoadedImage | image_files.UnusableImageError:
+  try:
+    return image_files.load(image.image_path, settings.max_pixels)
+  except image_files.UnusableImageError as error:
+    return error
 
 
 def _fit_regions(

@@ -44,6 +44,9 @@ _OPTIONAL = {
   VCR: ('metadata', 'categories'),
   OWN: ('categories',),
 }
+# Boxes of these may come from a detector in place of a file.
+_INSTANCES = 'instances'
+_DETECTABLE = (VQA, CAPTIONS)
 # Images are found by their number in any of several folders.
 _SEVERAL_IMAGE_FOLDERS = (VQA, REFCOCO)
 _NAME = re.compile(r'[A-Za-z][A-Za-z0-9_]*')
@@ -81,12 +84,13 @@ class SplitItems:
   drops: list[Drop]
 
 
-def parse_split(dataset: str, text: str) -> SplitSource:
+def parse_split(dataset: str, text: str, detected: bool = False) -> SplitSource:
   """Reads the value of one `--split`.
 
   Args:
     dataset: a key of `KINDS`.
     text: `NAME,key=path,key=path...`.
+    detected: whether a detector finds the boxes, so that none are given.
 
   Returns:
     What it says.
@@ -96,7 +100,16 @@ def parse_split(dataset: str, text: str) -> SplitSource:
   """
   split, *pairs = [part.strip() for part in text.split(',')]
   check_name('split', split)
-  required, known = _REQUIRED[dataset], _REQUIRED[dataset] + _OPTIONAL[dataset]
+  required = _REQUIRED[dataset]
+  if detected:
+    if dataset not in _DETECTABLE:
+      raise ValueError(
+        f'A detector finds the boxes of {" and ".join(_DETECTABLE)}. '
+        f'Received: --detector with --dataset={dataset}, whose files have '
+        'boxes of their own. Leave --detector out.'
+      )
+    required = tuple(key for key in required if key != _INSTANCES)
+  known = required + _OPTIONAL[dataset]
   paths: dict[str, tuple[str, ...]] = {}
   for pair in pairs:
     key, _, path = pair.partition('=')
@@ -135,11 +148,14 @@ def check_name(what: str, name: str) -> None:
     )
 
 
-def read(source: SplitSource) -> SplitItems:
+def read(
+  source: SplitSource, detected_categories: tuple[str, ...] = ()
+) -> SplitItems:
   """Reads the annotations of a split.
 
   Args:
     source: where they are.
+    detected_categories: of the detector, where one will find the boxes.
 
   Returns:
     Images and what was set aside.
@@ -147,12 +163,22 @@ def read(source: SplitSource) -> SplitItems:
   Raises:
     ValueError: a file is missing or malformed as a whole.
   """
+  if source.dataset in _DETECTABLE:
+    reader = _DETECTABLE_READERS[source.dataset]
+    return reader(source, _instances(source, detected_categories))
   return _READERS[source.dataset](source)
 
 
-def _read_vqa(source: SplitSource) -> SplitItems:
+def _instances(
+  source: SplitSource, detected_categories: tuple[str, ...]
+) -> coco.Instances:
+  if _INSTANCES in source.paths:
+    return coco.read_instances(source.paths[_INSTANCES][0])
+  return coco.Instances(detected_categories, {}, {}, ())
+
+
+def _read_vqa(source: SplitSource, instances: coco.Instances) -> SplitItems:
   paths = source.paths
-  instances = coco.read_instances(paths['instances'][0])
   items = vqa.read_images(
     paths['questions'][0],
     *paths.get('annotations', (None,)),
@@ -162,9 +188,10 @@ def _read_vqa(source: SplitSource) -> SplitItems:
   return _split_items(source, instances.categories, items, instances.drops)
 
 
-def _read_captions(source: SplitSource) -> SplitItems:
+def _read_captions(
+  source: SplitSource, instances: coco.Instances
+) -> SplitItems:
   paths = source.paths
-  instances = coco.read_instances(paths['instances'][0])
   items = conceptual_captions.read_images(
     paths['captions'][0],
     paths['images'][0],
@@ -214,9 +241,8 @@ def _read_own(source: SplitSource) -> SplitItems:
   return _split_items(source, categories, items, ())
 
 
+_DETECTABLE_READERS = {VQA: _read_vqa, CAPTIONS: _read_captions}
 _READERS = {
-  VQA: _read_vqa,
-  CAPTIONS: _read_captions,
   REFCOCO: _read_refcoco,
   VCR: _read_vcr,
   OWN: _read_own,

@@ -1,10 +1,13 @@
 """Exports a trained model as a SavedModel that TF Serving loads.
 
-Example:
+Examples:
   vlbert-export --model_dir=runs/vqa --output_dir=export/vlbert
+  vlbert-export --model_dir=runs/detector --output_dir=export/detector
 
 Writes OUTPUT_DIR/VERSION, the next number that is free. Decoding, tokenizing,
-the model and the choice of the best answers are all inside the graph.
+the model and the choice of the best answers are all inside the graph. A
+detector has the signature `detect`: the bytes of images to their RoIs, with
+boxes, categories, scores and appearance.
 """
 
 from absl import flags, logging
@@ -31,22 +34,31 @@ def main(argv: list[str]) -> None:
   program.require(model_dir=_MODEL_DIR.value, output_dir=_OUTPUT_DIR.value)
   # TensorFlow takes seconds to import, and --help should not pay for it.
   from serving import saved_model
+
+  module = _module(_MODEL_DIR.value, _CHECKPOINT.value)
+  folder = saved_model.publish(module, _OUTPUT_DIR.value, _VERSION.value)
+  logging.info('Exported to %s.', folder)
+
+
+def _module(model_dir: str, checkpoint: str):
+  """What is served of a model folder."""
+  from serving import detector, saved_model
   from vlbert_tf.tasks import saved
 
-  # XLA compiles each new shape on its first request, and not every server is
-  # built with it.
-  overrides = {'model': {'xla': 'none'}}
-  task = saved.load_task(_MODEL_DIR.value, overrides)
-  if task.task_config.name != saved.VQA:
+  name = saved.experiment_of(model_dir)
+  if name == saved.VQA:
+    # XLA compiles each new shape on its first request, and not every server is
+    # built with it.
+    task = saved.load_task(model_dir, {'model': {'xla': 'none'}})
+    module = saved_model.VqaModule
+  elif name == saved.DETECTION:
+    task, module = saved.load_task(model_dir), detector.DetectorModule
+  else:
     raise ValueError(
-      'Only models for question answering can be exported. '
-      f'Received: {_MODEL_DIR.value}, trained for {task.task_config.name}.'
+      'Only models for question answering and detectors can be exported. '
+      f'Received: {model_dir}, trained for {name}.'
     )
-  model = saved.restore_trained(task, _MODEL_DIR.value, _CHECKPOINT.value)
-  folder = saved_model.publish(
-    saved_model.VqaModule(task, model), _OUTPUT_DIR.value, _VERSION.value
-  )
-  logging.info('Exported to %s.', folder)
+  return module(task, saved.restore_trained(task, model_dir, checkpoint))
 
 
 def cli() -> None:

@@ -4,12 +4,13 @@ import tensorflow as tf
 import tf_keras
 
 from serving import signatures
+from serving.decoding import decode_images
 from vlbert_tf import elements
+from vlbert_tf.boxes import rescale
 from vlbert_tf.data import batching
 from vlbert_tf.tasks import base
 from vlbert_tf.tasks.vqa import VqaTask
 from vlbert_tf.text.sequence import question_sequence
-from vlbert_tf.vision import image as images
 
 
 class VqaModule(tf.Module):
@@ -34,6 +35,11 @@ class VqaModule(tf.Module):
         for name, field in signatures.VQA.inputs.items()
       ],
     )
+
+  @property
+  def signatures(self):
+    """Functions by the names that a client calls them by."""
+    return {signatures.VQA.name: self.serve}
 
   def _serve(self, image, question, boxes):
     visual = self._visual(image, boxes)
@@ -75,38 +81,18 @@ class VqaModule(tf.Module):
     }
 
   def _visual(self, image: tf.Tensor, boxes: tf.Tensor) -> batching.Tensors:
-    side = self._shape.long_side
     real = _real_boxes(boxes)
-
-    def prepare(row):
-      encoded, row_boxes = row
-      pixels = images.decode(encoded)
-      scaled, scaled_boxes = images.scale_image_and_boxes(
-        pixels, row_boxes, self._shape.short_side, side
-      )
-      size = tf.shape(scaled)[:2]
-      padded = tf.image.pad_to_bounding_box(scaled, 0, 0, side, side)
-      return padded, tf.cast(size, tf.float32), scaled_boxes
-
-    # One row at a time: decoded images differ in size.
-    pixels, size, boxes = tf.map_fn(
-      prepare,
-      (image, boxes),
-      fn_output_signature=(
-        tf.TensorSpec([side, side, 3], tf.float32),
-        tf.TensorSpec([2], tf.float32),
-        tf.TensorSpec([None, 4], tf.float32),
-      ),
-    )
-    boxes = _clip(boxes, size)
+    decoded = decode_images(image, self._shape)
+    ratio = decoded.ratio[:, None]
+    boxes = _clip(rescale(boxes, ratio[..., 0], ratio[..., 1]), decoded.size)
     outside = real & ~_has_area(boxes)
     tf.debugging.assert_equal(
       tf.reduce_any(outside), False, 'A box must overlap its image.'
     )
     return batching.pad_visual(
       {
-        elements.IMAGE: _crop_to_largest(pixels, size),
-        elements.IMAGE_SIZE: size,
+        elements.IMAGE: decoded.pixels,
+        elements.IMAGE_SIZE: decoded.size,
         elements.BOXES: tf.where(real[..., None], boxes, 0.0),
         elements.ROI_MASK: real,
       },
@@ -141,17 +127,11 @@ def _clip(boxes: tf.Tensor, size: tf.Tensor) -> tf.Tensor:
   return tf.clip_by_value(boxes, 0.0, limit)
 
 
-def _crop_to_largest(pixels: tf.Tensor, size: tf.Tensor) -> tf.Tensor:
-  """Cuts the common square to the batch's own largest height and width."""
-  largest = tf.cast(tf.reduce_max(size, axis=0), tf.int32)
-  return pixels[:, : largest[0], : largest[1]]
-
-
-def publish(module: VqaModule, base_path: str, version: int = 0) -> str:
+def publish(module: tf.Module, base_path: str, version: int = 0) -> str:
   """Writes a version that appears only when it is complete.
 
   Args:
-    module: what is served.
+    module: what is served, with `signatures`.
     base_path: folder that holds one folder a version.
     version: to write; 0 is the one after the last.
 
@@ -174,8 +154,6 @@ def publish(module: VqaModule, base_path: str, version: int = 0) -> str:
   folder, partial = f'{base_path}/{version}', f'{base_path}/{version}.partial'
   if gfile.exists(partial):
     gfile.rmtree(partial)
-  tf.saved_model.save(
-    module, partial, signatures={signatures.VQA.name: module.serve}
-  )
+  tf.saved_model.save(module, partial, signatures=module.signatures)
   gfile.rename(partial, folder)
   return folder

@@ -4,7 +4,8 @@ The one definition: the exporter builds its graph from it, the client its
 request, and the tests compare a running server with it. Plain Python, so that
 a client needs no TensorFlow.
 
-Letters: B requests in a batch, R RoIs, K answers that come back.
+Letters: B requests in a batch, R RoIs, K answers that come back, A size of an
+appearance vector, C categories.
 """
 
 import dataclasses
@@ -22,7 +23,7 @@ class TensorField:
   """One named tensor of a request or an answer.
 
   Attributes:
-    dtype: TensorFlow's name of the element type, `string` or `float32`.
+    dtype: TensorFlow's name of the element type, such as `float32`.
     shape: None where the size is free (B, R, K).
     meaning: a sentence for documentation and error messages.
   """
@@ -87,6 +88,60 @@ VQA = Signature(
         "attention of the [MASK] in the answer's place over the given RoIs, "
         'last layer, mean of the heads, 0 on padding, `[B, R]`'
       ),
+    ),
+  },
+)
+
+DETECT = Signature(
+  name='detect',
+  inputs={
+    'image': TensorField(
+      dtype='string',
+      shape=(None,),
+      meaning='bytes of a JPEG, PNG, GIF or BMP, `[B]`',
+    ),
+  },
+  outputs={
+    'boxes': TensorField(
+      dtype='float32',
+      shape=(None, None, 4),
+      meaning=(
+        'RoIs (x1, y1, x2, y2) in pixels of the image as decoded, the most '
+        'probable first, `[B, R, 4]`; rows of -1 are padding'
+      ),
+    ),
+    'categories': TensorField(
+      dtype='int32',
+      shape=(None, None),
+      meaning='k for the k-th name of `categories`, 0 in padding, `[B, R]`',
+    ),
+    'scores': TensorField(
+      dtype='float32',
+      shape=(None, None),
+      meaning='probabilities of `categories`, 0 in padding, `[B, R]`',
+    ),
+    'appearance': TensorField(
+      dtype='float32',
+      shape=(None, None, None),
+      meaning='appearance of the RoIs, 0 in padding, `[B, R, A]`',
+    ),
+    'image_appearance': TensorField(
+      dtype='float32',
+      shape=(None, None),
+      meaning='appearance of the whole image, `[B, A]`',
+    ),
+    'count': TensorField(
+      dtype='int32', shape=(None,), meaning='real RoIs of each image, `[B]`'
+    ),
+  },
+)
+
+CATEGORIES = Signature(
+  name='categories',
+  inputs={},
+  outputs={
+    'categories': TensorField(
+      dtype='string', shape=(None,), meaning='names of the categories, `[C]`'
     ),
   },
 )

@@ -18,7 +18,8 @@ from vlbert_tf import program
 _EXPERIMENT = flags.DEFINE_string(
   'experiment',
   None,
-  'vlbert/pretraining, vlbert/vqa, vlbert/vcr or vlbert/refcoco.',
+  'vlbert/pretraining, vlbert/vqa, vlbert/vcr, vlbert/refcoco or '
+  'vlbert/detection.',
 )
 _CONFIG_FILE = flags.DEFINE_multi_string(
   'config_file', [], 'YAML file with settings; may be repeated.'

@@ -1,5 +1,7 @@
 """The whole encoder from pixels: sets, leaks, gradients, precision."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -109,6 +111,43 @@ def test_a_loss_on_one_word_reaches_every_part_of_the_network(model):
 
   # Nothing is masked in this example.
   assert [name for name in silent if 'hidden_roi' not in name] == []
+
+
+@pytest.mark.parametrize('frozen', [0, 1, 2, 4])
+def test_what_is_frozen_gets_no_gradient_and_all_behind_it_does(
+  model, frozen, tmp_path
+):
+  resnet = dataclasses.replace(tiny_model.RESNET, frozen_stages=frozen)
+  other = VlBert(tiny_model.architecture(resnet=resnet))
+  other(tiny_model.inputs())
+  # By object, not by order: frozen weights come last.
+  path = str(tmp_path / 'weights')
+  tf.train.Checkpoint(model=model).write(path)
+  tf.train.Checkpoint(model=other).read(path).assert_consumed()
+
+  with tf.GradientTape() as tape:
+    # The tape would watch trainable ones alone; that a gradient stops is to be
+    # seen of the others.
+    for variable in other.weights:
+      tape.watch(variable)
+    states = other(tiny_model.inputs())
+    loss = tf.reduce_sum(states.text[1, 1] ** 2)
+  visual = other.roi_features
+  gradients = tape.gradient(loss, visual.weights)
+
+  parts = ['stem', 'res2', 'res3', 'res4', 'res5']
+  learning = {
+    part: all(
+      gradient is not None and np.any(gradient)
+      for variable, gradient in zip(visual.weights, gradients, strict=True)
+      if f'/{part}' in variable.name
+    )
+    for part in parts
+  }
+  assert learning == {part: k >= frozen for k, part in enumerate(parts)}
+  names = [variable.name for variable in other.trainable_variables]
+  for k, part in enumerate(parts):
+    assert any(f'/{part}' in name for name in names) == (k >= frozen)
 
 
 def test_dropout_is_a_function_of_its_seed():

@@ -58,6 +58,28 @@ def restore_backbone(model: tf_keras.Model, path: str) -> None:
   logging.info('Encoder loaded from %s.', checkpoint)
 
 
+def restore_visual_network(
+  roi_features: tf_keras.layers.Layer, path: str
+) -> None:
+  """Loads the visual network of a detector's or a VL-BERT's checkpoint.
+
+  Args:
+    roi_features: a built `vision.resnet.RoiFeatures`.
+    path: a checkpoint, or a folder whose newest checkpoint is taken.
+
+  Raises:
+    ValueError: there is no checkpoint, or its shapes are others.
+  """
+  checkpoint = find_checkpoint(path)
+  holder = tf.train.Checkpoint(roi_features=roi_features)
+  inside = 'model/backbone/roi_features/'
+  names = (name for name, _ in tf.train.list_variables(checkpoint))
+  if any(name.startswith(inside) for name in names):
+    holder = tf.train.Checkpoint(backbone=holder)
+  _read(tf.train.Checkpoint(model=holder), checkpoint)
+  logging.info('Visual network loaded from %s.', checkpoint)
+
+
 def global_step(checkpoint: str) -> int:
   """The training step at which a checkpoint was written.
 

@@ -101,10 +101,7 @@ def pad_visual(batch: Tensors, shape: BatchShape) -> Tensors:
   Returns:
     The batch; all keys that do not concern the image are as they were.
   """
-  image = batch[elements.IMAGE]
-  canvas = _smallest_canvas(tf.shape(image)[1:3], shape)
-  padded = dict(batch)
-  padded[elements.IMAGE] = _pad_axes(image, {1: canvas[0], 2: canvas[1]})
+  padded = pad_image(batch, shape)
   count = smallest_bucket(
     tf.shape(batch[elements.BOXES])[1], shape.roi_buckets, 'RoIs'
   )
@@ -120,6 +117,22 @@ def pad_visual(batch: Tensors, shape: BatchShape) -> Tensors:
       rest = batch[key].shape[2:]
       padded[key] = tf.ensure_shape(value, [None, static, *rest])
   return padded
+
+
+def pad_image(batch: Tensors, shape: BatchShape) -> Tensors:
+  """Pads images to a canvas.
+
+  Args:
+    batch: with IMAGE, padded to the batch's own largest member.
+    shape: what to pad to.
+
+  Returns:
+    The batch; all other keys are as they were.
+  """
+  image = batch[elements.IMAGE]
+  canvas = _smallest_canvas(tf.shape(image)[1:3], shape)
+  padded = _pad_axes(image, {1: canvas[0], 2: canvas[1]})
+  return {**batch, elements.IMAGE: padded}
 
 
 def pad_text(ragged: tf.RaggedTensor, buckets: tuple[int, ...]) -> tf.Tensor:

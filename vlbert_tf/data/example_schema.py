@@ -27,7 +27,7 @@ from vlbert_tf.data.record_kinds import (  # noqa: F401 - part of the record.
 SCHEMA_VERSION = 1
 FOLDER_VERSION = f'{SCHEMA_VERSION}.0.0'
 
-ANNOTATED = 'annotated'
+ANNOTATED, DETECTED = 'annotated', 'detected'
 MANIFEST = 'manifest.json'
 DATASET_INFO = 'dataset_info.json'
 _VERSION_FOLDER = re.compile(r'\d+\.\d+\.\d+/?')

@@ -60,10 +60,13 @@ class ExampleSource:
       batching. The record holds under `ROWS` which of its annotations are
       wanted; what belongs to them has their number G as its first dimension.
     finish: maps a batch, padded to its own longest members, to model inputs.
+    of_images: whether an image is one example, whatever is said about it;
+      `ROWS` is then the first annotation and G is 1.
   """
 
   prepare: Callable[[Tensors, tf.Tensor], Tensors]
   finish: Callable[[Tensors], Tensors]
+  of_images: bool = False
 
 
 def build_dataset(
@@ -92,9 +95,9 @@ def build_dataset(
   context = context or tf.distribute.InputContext()
   batch_size = context.get_per_replica_batch_size(config.global_batch_size)
   if config.is_training:
-    dataset = _endless(config, split, start_step)
+    dataset = _endless(config, split, source, start_step)
   else:
-    dataset = _once(config, split)
+    dataset = _once(config, split, source)
   dataset = dataset.shard(
     context.num_input_pipelines, context.input_pipeline_id
   )
@@ -130,11 +133,15 @@ def _texts_per_image(config: DataConfig, batch_size: int) -> int:
 
 
 def _endless(
-  config: DataConfig, split: example_schema.SplitInfo, start_step: int
+  config: DataConfig,
+  split: example_schema.SplitInfo,
+  source: ExampleSource,
+  start_step: int,
 ) -> tf.data.Dataset:
   """`(record, epoch, weight)` from a step on, epoch after epoch."""
   texts = config.texts_per_image
-  in_an_epoch = split.annotations if texts == 1 else split.images
+  of_images = texts > 1 or source.of_images
+  in_an_epoch = split.images if of_images else split.annotations
   start = start_step * (config.global_batch_size // texts)
   first_epoch, consumed = divmod(start, in_an_epoch)
 
@@ -144,7 +151,7 @@ def _endless(
     files = tf.data.Dataset.from_tensor_slices(list(split.paths)).shuffle(
       len(split.paths), seed=seed, reshuffle_each_iteration=False
     )
-    examples = _examples(files, split, config, seed)
+    examples = _examples(files, split, config, source, seed)
     shuffled = examples.shuffle(
       config.shuffle_buffer_size, seed=seed, reshuffle_each_iteration=False
     )
@@ -156,12 +163,13 @@ def _endless(
 
 
 def _once(
-  config: DataConfig, split: example_schema.SplitInfo
+  config: DataConfig, split: example_schema.SplitInfo, source: ExampleSource
 ) -> tf.data.Dataset:
-  """`(record, epoch, weight)`, each annotation once, in whole batches."""
+  """`(record, epoch, weight)`, each example once, in whole batches."""
   files = tf.data.Dataset.from_tensor_slices(list(split.paths))
-  examples = _examples(files, split, config, tf.zeros([], tf.int64))
-  missing = -split.annotations % config.global_batch_size
+  examples = _examples(files, split, config, source, tf.zeros([], tf.int64))
+  count = split.images if source.of_images else split.annotations
+  missing = -count % config.global_batch_size
   real = examples.map(lambda record: (record, tf.zeros([], tf.int64), 1.0))
   filling = examples.repeat().take(missing)
   return real.concatenate(
@@ -173,6 +181,7 @@ def _examples(
   files: tf.data.Dataset,
   split: example_schema.SplitInfo,
   config: DataConfig,
+  source: ExampleSource,
   seed: tf.Tensor,
 ) -> tf.data.Dataset:
   """Records with `ROWS`; a record shares its tensors among its examples."""
@@ -182,6 +191,8 @@ def _examples(
   )
   if config.swap_images:
     records = _with_next_image(records)
+  if source.of_images:
+    return records.map(lambda record: {**record, ROWS: tf.zeros([1], tf.int64)})
   texts = config.texts_per_image if config.is_training else 1
   if texts > 1:
     return records.map(

@@ -66,6 +66,8 @@ class ResNetArchitecture:
     pixel_scale: that pixels are multiplied with; 1 for published weights.
     dilation: of the 3x3 convolutions of res5. The released networks give res5
       a stride of 1 and this dilation of 2.
+    frozen_stages: parts that do not learn: 1 is the stem, 2 the stem and res2,
+      as published detectors are trained, and so on; 0 is none.
   """
 
   stem_width: int
@@ -79,6 +81,7 @@ class ResNetArchitecture:
   roi_size: int
   pixel_scale: float
   dilation: int = 1
+  frozen_stages: int = 0
 
   @property
   def feature_stride(self) -> int:

@@ -9,7 +9,10 @@ from official.core import base_task
 from official.core import config_definitions as cfg
 
 from vlbert_tf import elements
-from vlbert_tf.checkpoints.native import restore_backbone
+from vlbert_tf.checkpoints.native import (
+  restore_backbone,
+  restore_visual_network,
+)
 from vlbert_tf.data import batching, example_schema, pipeline
 from vlbert_tf.modeling import config as model_config
 from vlbert_tf.text.sequence import TextSequence
@@ -30,9 +33,12 @@ class TaskConfig(cfg.TaskConfig):
     validation_data: records to evaluate on.
     init_checkpoint: checkpoint or model folder whose encoder training starts
       from; empty for random weights.
+    init_detector: checkpoint or model folder of a detector whose visual
+      network training starts from, after `init_checkpoint` if both are given.
   """
 
   vocab_file: str = ''
+  init_detector: str = ''
   model: model_config.ModelConfig = dataclasses.field(
     default_factory=model_config.ModelConfig
   )
@@ -59,18 +65,11 @@ class Loss:
   weight: float = 1.0
 
 
-class VlBertTask(base_task.Task, abc.ABC):
-  """One step of training or evaluation, for any heads."""
+class RecordTask(base_task.Task, abc.ABC):
+  """One step of training or evaluation on records, for any model."""
 
   def __init__(self, params, logging_dir=None, name=None):
     super().__init__(params, logging_dir=logging_dir, name=name)
-    if not params.vocab_file:
-      raise ValueError(
-        'A task needs task.vocab_file, the vocabulary of its word pieces. '
-        'Received an empty path. Pass the vocab.txt that came with a '
-        'checkpoint, or learn one with vlbert-learn-vocabulary.'
-      )
-    self.tokenizer = WordPieceTokenizer(read_vocabulary(params.vocab_file))
     self.start_step = 0
     self._splits: dict[tuple[str, str], example_schema.SplitInfo] = {}
 
@@ -97,36 +96,16 @@ class VlBertTask(base_task.Task, abc.ABC):
   def metric_names(self) -> tuple[str, ...]:
     """Names of all losses, then of all scores."""
 
+  def examples_in(self, split: example_schema.SplitInfo) -> int:
+    """Examples that an evaluation of a split goes through."""
+    return split.annotations
+
   def open_split(self, config: pipeline.DataConfig) -> example_schema.SplitInfo:
     """The split that a data configuration names, opened once."""
     key = (config.path, config.split)
     if key not in self._splits:
       self._splits[key] = example_schema.open_split(*key)
     return self._splits[key]
-
-  def architecture(self) -> model_config.Architecture:
-    """The model's architecture, with sizes read from vocabulary and records."""
-    config = self.task_config
-    data = (
-      config.train_data if config.train_data.path else (config.validation_data)
-    )
-    return model_config.resolve(
-      config.model,
-      self.tokenizer.vocab_size,
-      len(self.open_split(data).categories),
-    )
-
-  def batch_shape(self, config: pipeline.DataConfig) -> batching.BatchShape:
-    """Shapes that batches are padded to."""
-    model = self.task_config.model
-    return batching.BatchShape(
-      text_buckets=_buckets(
-        'text_buckets', config.text_buckets, model.max_text_length
-      ),
-      roi_buckets=_buckets('roi_buckets', config.roi_buckets, model.max_rois),
-      short_side=model.image_short_side,
-      long_side=model.image_long_side,
-    )
 
   def build_inputs(self, params, input_context=None):
     """Batches of a split; see `pipeline.build_dataset`."""
@@ -149,12 +128,6 @@ class VlBertTask(base_task.Task, abc.ABC):
     # Created on first use, which must not happen inside a replica's step.
     _ = optimizer.iterations
     return optimizer
-
-  def initialize(self, model):
-    """Loads `init_checkpoint` into the encoder, where one is given."""
-    path = self.task_config.init_checkpoint
-    if path:
-      restore_backbone(model, path)
 
   def train_step(self, inputs, model, optimizer, metrics=None):
     """One update of one replica; see `base_task.Task.train_step`."""
@@ -221,6 +194,52 @@ class VlBertTask(base_task.Task, abc.ABC):
       metric.update_state(value, weight)
     replicas = tf.distribute.get_strategy().num_replicas_in_sync
     return {self.loss: total * replicas}
+
+
+class VlBertTask(RecordTask):
+  """A task of the encoder, for any heads."""
+
+  def __init__(self, params, logging_dir=None, name=None):
+    super().__init__(params, logging_dir=logging_dir, name=name)
+    if not params.vocab_file:
+      raise ValueError(
+        'A task needs task.vocab_file, the vocabulary of its word pieces. '
+        'Received an empty path. Pass the vocab.txt that came with a '
+        'checkpoint, or learn one with vlbert-learn-vocabulary.'
+      )
+    self.tokenizer = WordPieceTokenizer(read_vocabulary(params.vocab_file))
+
+  def architecture(self) -> model_config.Architecture:
+    """The model's architecture, with sizes read from vocabulary and records."""
+    config = self.task_config
+    data = (
+      config.train_data if config.train_data.path else (config.validation_data)
+    )
+    return model_config.resolve(
+      config.model,
+      self.tokenizer.vocab_size,
+      len(self.open_split(data).categories),
+    )
+
+  def batch_shape(self, config: pipeline.DataConfig) -> batching.BatchShape:
+    """Shapes that batches are padded to."""
+    model = self.task_config.model
+    return batching.BatchShape(
+      text_buckets=_buckets(
+        'text_buckets', config.text_buckets, model.max_text_length
+      ),
+      roi_buckets=_buckets('roi_buckets', config.roi_buckets, model.max_rois),
+      short_side=model.image_short_side,
+      long_side=model.image_long_side,
+    )
+
+  def initialize(self, model):
+    """Loads `init_checkpoint` and `init_detector`, where they are given."""
+    config = self.task_config
+    if config.init_checkpoint:
+      restore_backbone(model, config.init_checkpoint)
+    if config.init_detector:
+      restore_visual_network(model.backbone.roi_features, config.init_detector)
 
 
 def sum_loss(

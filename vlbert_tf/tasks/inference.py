@@ -18,7 +18,7 @@ _SECONDS_BETWEEN_LINES = 5.0
 
 
 def evaluate(
-  task: base.VlBertTask, model: tf_keras.Model, data: pipeline.DataConfig
+  task: base.RecordTask, model: tf_keras.Model, data: pipeline.DataConfig
 ) -> dict[str, float]:
   """Computes the metrics of a split.
 
@@ -28,19 +28,25 @@ def evaluate(
     data: the split; `is_training` must be off.
 
   Returns:
-    Values by the names of `task.metric_names`, and `examples`.
+    Values by the names of `task.metric_names`, those that the task computes
+    from all batches together, and `examples`.
   """
   metrics = task.build_metrics(training=False)
   examples = tf_keras.metrics.Sum('examples')
 
   @tf.function
   def step(batch):
-    task.validation_step(batch, model, metrics)
     examples.update_state(batch[elements.EXAMPLE_WEIGHT])
+    return task.validation_step(batch, model, metrics)
 
+  state = None
   for batch in _with_progress(task, data):
-    step(batch)
+    # A trainer hands over the logs of each replica; here there is one.
+    logs = tf.nest.map_structure(lambda value: (value,), step(batch))
+    state = task.aggregate_logs(state, logs)
   results = {metric.name: float(metric.result()) for metric in metrics}
+  if state is not None:
+    results.update(task.reduce_aggregated_logs(state))
   return {**results, 'examples': int(examples.result())}
 
 
@@ -202,9 +208,9 @@ def _illustrate(
 
 
 def _with_progress(
-  task: base.VlBertTask, data: pipeline.DataConfig
+  task: base.RecordTask, data: pipeline.DataConfig
 ) -> Iterator[batching.Tensors]:
-  total = task.open_split(data).annotations
+  total = task.examples_in(task.open_split(data))
   done, last = 0, time.monotonic()
   for batch in task.build_inputs(data):
     yield batch

@@ -9,6 +9,7 @@ import yaml
 
 from vlbert_tf.checkpoints.native import find_checkpoint, restore_model
 from vlbert_tf.tasks import base
+from vlbert_tf.tasks.detection import DetectionConfig, DetectionTask
 from vlbert_tf.tasks.pretraining import PretrainingConfig, PretrainingTask
 from vlbert_tf.tasks.refcoco import RefcocoConfig, RefcocoTask
 from vlbert_tf.tasks.vcr import VcrConfig, VcrTask
@@ -18,12 +19,14 @@ PRETRAINING = 'vlbert/pretraining'
 VQA = 'vlbert/vqa'
 REFCOCO = 'vlbert/refcoco'
 VCR = 'vlbert/vcr'
+DETECTION = 'vlbert/detection'
 
 TASKS = {
   PRETRAINING: (PretrainingConfig, PretrainingTask),
   VQA: (VqaConfig, VqaTask),
   REFCOCO: (RefcocoConfig, RefcocoTask),
   VCR: (VcrConfig, VcrTask),
+  DETECTION: (DetectionConfig, DetectionTask),
 }
 
 PARAMS_FILE = 'params.yaml'
@@ -31,7 +34,7 @@ PARAMS_FILE = 'params.yaml'
 
 def load_task(
   model_dir: str, overrides: dict[str, Any] | None = None
-) -> base.VlBertTask:
+) -> base.RecordTask:
   """The task that was trained in a folder, with its own settings.
 
   Args:
@@ -44,19 +47,7 @@ def load_task(
   Raises:
     ValueError: the folder holds no settings, or of an unknown task.
   """
-  path = f'{model_dir}/{PARAMS_FILE}'
-  if not tf.io.gfile.exists(path):
-    raise ValueError(
-      f'A model folder holds {PARAMS_FILE}, which vlbert-train writes. '
-      f'Received: {model_dir}, which has none. Pass its --model_dir.'
-    )
-  with tf.io.gfile.GFile(path) as file:
-    settings = yaml.safe_load(file)['task']
-  if settings.get('name') not in TASKS:
-    raise ValueError(
-      f'The task of a model folder must be one of {", ".join(TASKS)}. '
-      f'Received: {settings.get("name")} in {path}.'
-    )
+  settings = _settings(model_dir)
   config_class, task_class = TASKS[settings['name']]
   config = config_class()
   override(config, settings)
@@ -64,9 +55,24 @@ def load_task(
   return task_class(config)
 
 
+def experiment_of(model_dir: str) -> str:
+  """Name of the experiment that was run in a folder.
+
+  Args:
+    model_dir: folder that `vlbert-train` wrote.
+
+  Returns:
+    One of `TASKS`.
+
+  Raises:
+    ValueError: the folder holds no settings, or of an unknown task.
+  """
+  return _settings(model_dir)['name']
+
+
 def load_task_on(
   model_dir: str, split: str, records: str = '', swap_images: bool = False
-) -> base.VlBertTask:
+) -> base.RecordTask:
   """The task of a model folder, with a split as its validation data.
 
   Args:
@@ -88,7 +94,7 @@ def load_task_on(
 
 
 def restore_trained(
-  task: base.VlBertTask, model_dir: str, checkpoint: str = ''
+  task: base.RecordTask, model_dir: str, checkpoint: str = ''
 ) -> tf_keras.Model:
   """Builds the task's model and loads its weights.
 
@@ -137,3 +143,21 @@ def override(config: Any, values: dict[str, Any], prefix: str = '') -> None:
       override(nested, value, f'{prefix}{field}.')
     else:
       config.override({field: value})
+
+
+def _settings(model_dir: str) -> dict[str, Any]:
+  """The task's settings in a model folder."""
+  path = f'{model_dir}/{PARAMS_FILE}'
+  if not tf.io.gfile.exists(path):
+    raise ValueError(
+      f'A model folder holds {PARAMS_FILE}, which vlbert-train writes. '
+      f'Received: {model_dir}, which has none. Pass its --model_dir.'
+    )
+  with tf.io.gfile.GFile(path) as file:
+    settings = yaml.safe_load(file)['task']
+  if settings.get('name') not in TASKS:
+    raise ValueError(
+      f'The task of a model folder must be one of {", ".join(TASKS)}. '
+      f'Received: {settings.get("name")} in {path}.'
+    )
+  return settings

@@ -103,6 +103,12 @@ def vcr() -> cfg.ExperimentConfig:
   )
 
 
+@exp_factory.register_config_factory(saved.DETECTION)
+def detection() -> cfg.ExperimentConfig:
+  """Visual Genome as in Anderson et al., 2018; AdamW in place of SGD."""
+  return _experiment(saved.DETECTION, 1e-4, 1_000, 190_000)
+
+
 def load_experiment(
   name: str, config_files: list[str], params_override: str = ''
 ) -> cfg.ExperimentConfig:

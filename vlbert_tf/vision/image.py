@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from vlbert_tf.boxes import rescale
+from vlbert_tf.boxes import flip_left_right, rescale
 
 # Means of the Caffe models that Faster R-CNN's weights descend from, in RGB.
 CHANNEL_MEANS = (122.7717, 115.9465, 102.9801)
@@ -67,6 +67,26 @@ def scale_image_and_boxes(
   scaled = tf.image.resize(image, size)
   ratio = tf.cast(size, tf.float32) / tf.cast(original, tf.float32)
   return scaled, rescale(boxes, ratio[0], ratio[1])
+
+
+def maybe_flip(
+  image: tf.Tensor, boxes: tf.Tensor, flip: tf.Tensor
+) -> tuple[tf.Tensor, tf.Tensor]:
+  """Mirrors an image and the boxes on it, left to right.
+
+  Args:
+    image: `[H, W, 3]`.
+    boxes: float32 `[R, 4]`, pixels of `image`.
+    flip: bool scalar, whether it is done.
+
+  Returns:
+    `[H, W, 3]` and `[R, 4]`.
+  """
+  width = tf.cast(tf.shape(image)[1], tf.float32)
+  return (
+    tf.where(flip, tf.reverse(image, [1]), image),
+    tf.where(flip, flip_left_right(boxes, width), boxes),
+  )
 
 
 def canvas_sizes(short_side: int, long_side: int) -> list[tuple[int, int]]:

@@ -205,6 +205,10 @@ class RoiFeatures(tf_keras.layers.Layer):
     )
     self.stages = [_stage(architecture, stage) for stage in range(3)]
     self.res5 = _stage(architecture, 3)
+    if architecture.frozen_stages:
+      frozen = sum(self.stages[: architecture.frozen_stages - 1], [self.stem])
+      for layer in frozen:
+        layer.trainable = False
 
   def feature_map(self, image: tf.Tensor, image_size: tf.Tensor) -> tf.Tensor:
     """The C4 map; an image's values do not depend on how far it is padded.
@@ -217,6 +221,7 @@ class RoiFeatures(tf_keras.layers.Layer):
       `[B, H/stride, W/stride, channels]`; cells of padding repeat the
       nearest cell of the image, which is what RoIAlign reads at a border.
     """
+    image = tf.cast(image * self.architecture.pixel_scale, self.compute_dtype)
     cells = tf.cast(tf.math.ceil(image_size), tf.int32)
     cells = (cells + 1) // 2
     x = self.stem(image)
@@ -225,6 +230,9 @@ class RoiFeatures(tf_keras.layers.Layer):
       cells = (cells + 1) // 2
       padded = tf.pad(x, [[0, 0], [1, 1], [1, 1], [0, 0]])
       x = tf.nn.max_pool2d(padded, 3, 2, 'VALID')
+    frozen = self.architecture.frozen_stages
+    if frozen == 1:
+      x = tf.stop_gradient(x)
     for stage, blocks in enumerate(self.stages):
       stride = self.architecture.strides[stage]
       cells = (cells + stride - 1) // stride
@@ -234,6 +242,9 @@ class RoiFeatures(tf_keras.layers.Layer):
           # The first block strides.
           mask = _cell_mask(cells, x[:, ::stride, ::stride])
         x = block(x, mask)
+      if frozen == stage + 2:
+        # Spares the gradients of what does not learn.
+        x = tf.stop_gradient(x)
     return _repeat_border(x, cells)
 
   def call(self, image, image_size, boxes, cell_masks=None):
@@ -249,9 +260,27 @@ class RoiFeatures(tf_keras.layers.Layer):
     Returns:
       `[B, N, A]`.
     """
-    image = tf.cast(image * self.architecture.pixel_scale, self.compute_dtype)
+    features = self.feature_map(image, image_size)
+    return self.appearance(features, boxes, cell_masks)
+
+  def appearance(
+    self,
+    features: tf.Tensor,
+    boxes: tf.Tensor,
+    cell_masks: tf.Tensor | None = None,
+  ) -> tf.Tensor:
+    """The vectors of boxes on a map.
+
+    Args:
+      features: `[B, h, w, channels]` of `feature_map`.
+      boxes: float32 `[B, N, 4]`, pixels of the image.
+      cell_masks: see `call`.
+
+    Returns:
+      `[B, N, A]`.
+    """
     aligned = roi_align(
-      self.feature_map(image, image_size),
+      features,
       boxes,
       output_size=self.architecture.roi_size,
       stride=self.architecture.feature_stride,

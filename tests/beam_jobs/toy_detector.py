@@ -1,0 +1,47 @@
+"""A SavedModel with a detector's signatures, whose boxes one can foretell."""
+
+import pathlib
+
+import tensorflow as tf
+
+CATEGORIES = ('left', 'right')
+
+
+class _Halves(tf.Module):
+  """Finds the left half of every image, and the right one of wide images."""
+
+  @tf.function(input_signature=[tf.TensorSpec([None], tf.string, 'image')])
+  def detect(self, image):
+    def size(encoded):
+      return tf.cast(tf.shape(tf.io.decode_image(encoded))[:2], tf.float32)
+
+    height, width = tf.unstack(
+      tf.map_fn(size, image, fn_output_signature=tf.TensorSpec([2])), axis=1
+    )
+    zero, half = tf.zeros_like(width), width / 2
+    wide = width > height
+    left = tf.stack([zero, zero, half, height], -1)
+    right = tf.stack([half, zero, width, height], -1)
+    boxes = tf.stack([left, tf.where(wide[:, None], right, -1.0)], axis=1)
+    scores = tf.where(boxes[..., 0] >= 0, tf.constant([[0.75, 0.5]]), 0.0)
+    return {
+      'boxes': boxes,
+      'categories': tf.tile([[1, 2]], [tf.size(width), 1]),
+      'scores': scores,
+      'count': 1 + tf.cast(wide, tf.int32),
+    }
+
+  @tf.function(input_signature=[])
+  def list_categories(self):
+    return {'categories': tf.constant(CATEGORIES)}
+
+
+def write(folder: pathlib.Path) -> str:
+  """Writes the model and returns its folder."""
+  model = _Halves()
+  tf.saved_model.save(
+    model,
+    str(folder),
+    {'detect': model.detect, 'categories': model.list_categories},
+  )
+  return str(folder)

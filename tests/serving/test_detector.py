@@ -1,0 +1,152 @@
+"""The exported detector: images of all kinds in, RoIs in their pixels out."""
+
+import io
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from PIL import Image
+
+from serving import saved_model, signatures
+from serving.detector import DetectorModule
+from tests.data import record_folder
+from vlbert_tf.data import pipeline
+from vlbert_tf.tasks.detection import (
+  DetectionConfig,
+  DetectionTask,
+  DetectorConfig,
+)
+
+RNG = np.random.default_rng(11)
+PHOTO = RNG.integers(0, 255, [30, 40, 3], np.uint8)
+
+
+@pytest.fixture(scope='module')
+def exported(tmp_path_factory):
+  """A folder with an exported detector, and the model in it."""
+  folder = tmp_path_factory.mktemp('detector')
+  records = record_folder.write_captions(folder)
+  task = DetectionTask(
+    DetectionConfig(
+      detector=DetectorConfig(
+        size='tiny',
+        image_short_side=48,
+        image_long_side=64,
+        anchor_sizes=[8, 16, 32],
+        rpn_width=8,
+        proposals_before_nms=50,
+        proposals=20,
+        candidates=60,
+        max_rois=12,
+        min_rois=3,
+      ),
+      train_data=pipeline.DataConfig(path=str(records)),
+    )
+  )
+  model = task.build_model()
+  path = saved_model.publish(DetectorModule(task, model), str(folder / 'out'))
+  return tf.saved_model.load(path), model
+
+
+def _detect(exported, *encoded):
+  outputs = exported[0].signatures['detect'](image=tf.constant(list(encoded)))
+  return {name: value.numpy() for name, value in outputs.items()}
+
+
+def _encoded(image, form, **options) -> bytes:
+  buffer = io.BytesIO()
+  image.save(buffer, form, **options)
+  return buffer.getvalue()
+
+
+def test_an_export_has_what_its_signatures_say(exported):
+  outputs = exported[0].signatures[signatures.DETECT.name].structured_outputs
+
+  assert outputs.keys() == signatures.DETECT.outputs.keys()
+  for name, field in signatures.DETECT.outputs.items():
+    assert outputs[name].dtype == field.dtype
+    assert outputs[name].shape.rank == len(field.shape)
+  (names,) = exported[0].signatures['categories']().values()
+  assert [name.decode() for name in names.numpy()] == list(
+    record_folder.CATEGORIES
+  )
+
+
+def test_boxes_are_in_pixels_of_the_image_as_it_came(exported):
+  found = _detect(exported, _encoded(Image.fromarray(PHOTO), 'PNG'))
+
+  # 30 x 40 pixels are scaled to 48 x 64.
+  scaled = tf.image.resize(PHOTO, [48, 64])[None]
+  rois = exported[1].detect_rois(scaled, tf.constant([[48.0, 64.0]]))
+  count = int(found['count'][0])
+  assert count == rois.detections.valid.numpy().sum() >= 3
+  np.testing.assert_allclose(
+    found['boxes'][0, :count],
+    rois.detections.boxes[0, :count] * 30 / 48,
+    atol=1e-3,
+  )
+  np.testing.assert_allclose(
+    found['appearance'][0, :count], rois.appearance[0, :count], atol=1e-4
+  )
+  assert (found['boxes'][0, count:] == signatures.PADDING_COORDINATE).all()
+  assert (found['scores'][0, :count] > 0).all()
+  assert set(found['categories'][0, :count]) <= {1, 2, 3}
+
+
+def _exif(image):
+  exif = Image.Exif()
+  exif[0x0112] = 6
+  return _encoded(image, 'JPEG', exif=exif)
+
+
+@pytest.mark.parametrize(
+  'encode',
+  [
+    lambda image: _encoded(image.convert('L'), 'JPEG'),
+    lambda image: _encoded(image.convert('RGBA'), 'PNG'),
+    lambda image: _encoded(image.convert('CMYK'), 'JPEG'),
+    lambda image: _encoded(image, 'JPEG', progressive=True),
+    lambda image: _encoded(
+      image, 'GIF', save_all=True, append_images=[image.rotate(90)]
+    ),
+    _exif,
+    lambda image: _encoded(image.resize([16, 16]), 'PNG'),
+    lambda image: _encoded(image.resize([1, 1]), 'PNG'),
+    lambda image: _encoded(image.resize([500, 16]), 'PNG'),
+    lambda image: _encoded(image.resize([8000, 6000], 0), 'JPEG'),
+  ],
+  ids=[
+    'gray', 'RGBA', 'CMYK', 'progressive', 'animated', 'EXIF', '16x16', '1x1',
+    '500x16', '8000x6000',
+  ],
+)  # fmt: skip
+def test_images_of_any_kind_and_size_have_rois_inside(exported, encode):
+  encoded = encode(Image.fromarray(PHOTO))
+  width, height = Image.open(io.BytesIO(encoded)).size
+
+  found = _detect(exported, encoded)
+
+  count = int(found['count'][0])
+  boxes = found['boxes'][0, :count]
+  assert count >= 1
+  assert np.isfinite(found['appearance']).all()
+  assert (boxes[:, :2] >= 0).all()
+  assert (boxes[:, 2:] <= [width, height]).all()
+  assert (boxes[:, 2:] > boxes[:, :2]).all()
+
+
+def test_images_of_a_batch_do_not_change_each_other(exported):
+  one = _encoded(Image.fromarray(PHOTO), 'PNG')
+  other = _encoded(Image.fromarray(PHOTO.transpose(1, 0, 2)), 'PNG')
+
+  together, alone = _detect(exported, one, other), _detect(exported, one)
+
+  for name, value in alone.items():
+    np.testing.assert_allclose(
+      together[name][:1], value, rtol=1e-4, atol=1e-4, err_msg=name
+    )
+
+
+def test_bytes_that_are_no_image_are_refused(exported):
+  with pytest.raises(tf.errors.InvalidArgumentError):
+    _detect(exported, b'no image')
