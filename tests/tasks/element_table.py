@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from vlbert_tf import elements
 from vlbert_tf.modeling import config
-from vlbert_tf.modeling.embeddings import ElementEmbedding
+from vlbert_tf.modeling.embeddings import ElementEmbedding, VisualParts
 
 _POSITIONS = 32
 SEGMENTS = 'ABC'
@@ -56,22 +56,25 @@ def element_table(batch, row: int, words: list[str]) -> list[Element]:
   )
   one_hot = np.eye(size, dtype=np.float32)
   layer = ElementEmbedding(architecture)
-  inputs = [
-    batch[name][row : row + 1]
-    for name in (elements.WORD_IDS, elements.WORD_MASK, elements.SEGMENT_IDS)
-  ]
-  visual = tf.constant(one_hot[None, blocks[1] : blocks[2]])
+  names = (
+    elements.WORD_IDS,
+    elements.WORD_MASK,
+    elements.SEGMENT_IDS,
+    elements.WORD_ROI_INDEX,
+  )
+  inputs = {name: batch[name][row : row + 1] for name in names if name in batch}
+  features = tf.constant(one_hot[None, blocks[1] : blocks[2]])
+  visual = VisualParts(words=features, rois=features)
   mask = batch[elements.ROI_MASK][image : image + 1]
-  index = batch.get(elements.WORD_ROI_INDEX)
-  options = {} if index is None else {'word_roi_index': index[row : row + 1]}
-  layer(*inputs, visual, mask, **options)
+  hidden = tf.zeros_like(mask)
+  layer(inputs, visual, mask, hidden)
   layer.words.assign(one_hot[: len(words)])
   layer.image_token.assign(one_hot[None, len(words)])
   layer.end_token.assign(one_hot[None, len(words) + 1])
   layer.segments.assign(one_hot[blocks[2] : blocks[3]])
   layer.positions.assign(one_hot[blocks[3] : blocks[4]])
   # A norm keeps the order of the dimensions, and so the largest of each block.
-  summed, real = layer(*inputs, visual, mask, **options)
+  summed, real = layer(inputs, visual, mask, hidden)
   table = []
   for vector in summed[0].numpy()[real[0].numpy()]:
     token, roi, segment, position = (

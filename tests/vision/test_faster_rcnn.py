@@ -90,9 +90,10 @@ def test_defaults_are_the_rule_of_the_paper():
   assert (config.min_rois, config.nms_iou) == (10, 0.3)
 
 
-@pytest.mark.parametrize('size', [(40, 56), (33, 47), (24, 31)])
-def test_padding_and_neighbours_change_no_detection(size):
-  model = tiny_detector.network()
+@pytest.mark.parametrize('seed', [1, 5, 9])
+@pytest.mark.parametrize('size', [(40, 56), (33, 47), (24, 31), (16, 16)])
+def test_padding_and_neighbours_change_no_detection(size, seed):
+  model = tiny_detector.network(seed)
   batch = tiny_detector.inputs(*size)
   image, sizes = batch[elements.IMAGE], batch[elements.IMAGE_SIZE]
   rows, columns = 64 - size[0], 71 - size[1]

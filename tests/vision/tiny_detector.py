@@ -45,9 +45,9 @@ def inputs(height=40, width=56):
   }
 
 
-def network(**changes) -> FasterRcnn:
+def network(seed=5, **changes) -> FasterRcnn:
   """A network with weights that make no output constant."""
-  tf_keras.utils.set_random_seed(5)
+  tf_keras.utils.set_random_seed(seed)
   model = FasterRcnn(dataclasses.replace(ARCHITECTURE, **changes))
   model(inputs())
   rng = np.random.default_rng(7)

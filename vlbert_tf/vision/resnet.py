@@ -279,6 +279,10 @@ class RoiFeatures(tf_keras.layers.Layer):
     Returns:
       `[B, N, A]`.
     """
+    # RoIAlign widens a RoI thinner than a cell, at a border beyond the map,
+    # where samples are 0. One more cell holds what a padded image has there.
+    features = tf.concat([features, features[:, -1:]], axis=1)
+    features = tf.concat([features, features[:, :, -1:]], axis=2)
     aligned = roi_align(
       features,
       boxes,
