@@ -55,13 +55,13 @@ class TaskModel(tf_keras.Model):
     arch = self.architecture
     self.relationship = heads.RelationshipHead(arch, name='relationship')
     self.roi_category = heads.RoiCategoryHead(arch, name='roi_category')
-    self.appearance = heads.AppearanceHead(arch, name='appearance')
+    self.visible_roi = heads.VisibleRoiHead(arch, name='visible_roi')
     self.masked_word = heads.MaskedWordHead(
       arch, self.backbone.element_embedding.words, name='masked_word'
     )
     self.relationship(states.text)
     self.roi_category(states.rois)
-    self.appearance(states.appearance)
+    self.visible_roi(states.visual)
     self.masked_word(states.text, tf.zeros([1, 1], tf.int32))
 
 

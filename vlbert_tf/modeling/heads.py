@@ -90,16 +90,22 @@ class RoiCategoryHead(tf_keras.layers.Layer):
     return self.logits(transformed)
 
 
-class AppearanceHead(tf_keras.layers.Layer):
-  """Categories of RoIs from appearance alone, Fast R-CNN's own output."""
+class VisibleRoiHead(tf_keras.layers.Layer):
+  """Categories of RoIs from their visual feature embedding alone.
+
+  Fast R-CNN classifies appearance. From the embedding, and normalised, the
+  category has to be a large part of what the encoder gets to see, not just
+  enough to be told from a small difference of large numbers.
+  """
 
   def __init__(self, architecture: Architecture, **kwargs):
     super().__init__(**kwargs)
+    self.norm = layer_norm('norm')
     self.logits = _logits(architecture, architecture.num_categories + 1)
 
-  def call(self, appearance):
-    """Maps appearance `[B, R, A]` to logits `[B, R, C + 1]`."""
-    return self.logits(appearance)
+  def call(self, visual):
+    """Maps embeddings `[B, R, D]` to logits `[B, R, C + 1]`."""
+    return self.logits(self.norm(visual))
 
 
 class RoiScoreHead(tf_keras.layers.Layer):

@@ -25,14 +25,14 @@ class FinalStates(NamedTuple):
     text: `[B, T, D]`.
     rois: `[B, R, D]`.
     whole_image: `[B, D]` where the whole image is one more RoI, or None.
-    appearance: `[B / G, R, A]` of the RoIs, what the encoder was given.
+    visual: `[B / G, R, D]`, visual feature embeddings of the RoIs.
     attention: float32 `[B, heads, S, S]` of the last layer, or None.
   """
 
   text: tf.Tensor
   rois: tf.Tensor
   whole_image: tf.Tensor | None
-  appearance: tf.Tensor
+  visual: tf.Tensor
   attention: tf.Tensor | None
 
 
@@ -145,9 +145,9 @@ class VlBert(tf_keras.layers.Layer):
     states, attention = self.encoder(
       sequence, mask, site_seed(seed, 2), return_attention
     )
-    return self._final_states(inputs, states, appearance, attention)
+    return self._final_states(inputs, states, visual, attention)
 
-  def _final_states(self, inputs, states, appearance, attention):
+  def _final_states(self, inputs, states, visual, attention):
     first_roi = tf.shape(inputs[elements.WORD_IDS])[1]
     past_rois = first_roi + tf.shape(inputs[elements.ROI_MASK])[1]
     whole_image = None
@@ -165,7 +165,7 @@ class VlBert(tf_keras.layers.Layer):
       text=states[:, :first_roi],
       rois=states[:, first_roi:past_rois],
       whole_image=whole_image,
-      appearance=appearance[:, 1:],
+      visual=visual.rois[:, 1:],
       attention=attention,
     )
 

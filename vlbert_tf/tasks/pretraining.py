@@ -35,10 +35,10 @@ class PretrainingConfig(base.TaskConfig):
     masked_word_weight: of the masked language modelling loss.
     masked_roi_weight: of the masked RoI classification loss.
     visible_roi_weight: of the classification of RoIs that are not masked, from
-      their appearance alone. Off in the paper, whose visual network was
-      trained on categories before; one that starts from random weights learns
-      what to tell apart from it (the released code calls it CNN
-      regularization).
+      their visual feature embedding alone. Off in the paper, whose visual
+      network was trained on categories before; one that starts from random
+      weights learns what to tell apart from it (the released code calls it
+      CNN regularization).
   """
 
   word_mask_rate: float = 0.15
@@ -66,7 +66,7 @@ class PretrainingModel(tf_keras.Model):
       architecture, name='relationship'
     )
     self.roi_category = heads.RoiCategoryHead(architecture, name='roi_category')
-    self.appearance = heads.AppearanceHead(architecture, name='appearance')
+    self.visible_roi = heads.VisibleRoiHead(architecture, name='visible_roi')
     self.masked_word = None
 
   def call(self, inputs, seed=None):
@@ -85,7 +85,7 @@ class PretrainingModel(tf_keras.Model):
         states.text, inputs[elements.MASKED_POSITIONS]
       ),
       elements.ROI_CATEGORY_LOGITS: self.roi_category(states.rois),
-      elements.VISIBLE_ROI_LOGITS: self.appearance(states.appearance),
+      elements.VISIBLE_ROI_LOGITS: self.visible_roi(states.visual),
     }
 
 
