@@ -62,8 +62,11 @@ class Listener:
     Args:
       seconds: calls that take longer are cancelled.
     """
+    # In this order: whoever hears NOT_SERVING finds the port closed already. A
+    # call let in between the two would be cut off instead of refused.
+    stopped = self._server.stop(seconds)
     self._health.shut_down()
-    self._server.stop(seconds).wait()
+    stopped.wait()
 
   def _bind(self, host: str, port: int) -> int:
     try:
