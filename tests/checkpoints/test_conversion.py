@@ -98,7 +98,7 @@ def test_ours_to_official_to_ours_is_the_same_bit_by_bit(tmp_path, name):
   before = folder.read(output)[0].get_weight_paths()
   after = folder.read(again)[0].get_weight_paths()
   assert before.keys() == after.keys()
-  assert all(path.startswith('appearance.') for path in left_out)
+  assert all(path.startswith('visible_roi.') for path in left_out)
   for path in set(before) - set(left_out):
     np.testing.assert_array_equal(after[path], before[path], err_msg=path)
   # All names that the authors' code looks for, but counters and what the

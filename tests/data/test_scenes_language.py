@@ -212,9 +212,9 @@ def test_the_mixture_of_questions_is_as_promised():
   shares = collections.Counter(question.family for _, question in _asked())
   total = len(_asked())
   attributes = sum(shares[k] for k in ('color', 'shape', 'material', 'size'))
-  assert 0.56 < attributes / total < 0.68
-  assert 0.16 < shares['existence'] / total < 0.24
-  assert 0.06 < shares['count'] / total < 0.14
+  assert 0.70 < attributes / total < 0.80
+  assert 0.07 < shares['existence'] / total < 0.13
+  assert 0.035 < shares['count'] / total < 0.09
   # 31 attribute values and numbers are answers at least, 60 at most.
   assert 31 <= len({question.answer for _, question in _asked()}) <= 60
 

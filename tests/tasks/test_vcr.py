@@ -161,7 +161,7 @@ def test_an_unknown_sub_task_is_refused(tmp_path):
 def test_training_lowers_the_loss_of_what_it_sees(tmp_path):
   task = _task(tmp_path)
   model = task.build_model()
-  optimizer = tf_keras.optimizers.legacy.Adam(1e-3)
+  optimizer = tf_keras.optimizers.legacy.Adam(3e-4)
   batch = next(iter(task.build_inputs(task.task_config.validation_data)))
   step = tf.function(lambda: task.train_step(batch, model, optimizer))
 

@@ -84,7 +84,7 @@ _MAY_BE_NEW = (
   'relationship.*',
   'masked_word.*',
   'roi_category.*',
-  'appearance.*',
+  'visible_roi.*',
 )
 
 

@@ -93,14 +93,14 @@ IGNORED = {
 }
 
 # Fine-tuned files have no masked RoIs; released ones no relationship head.
-# Categories from appearance alone are a head of ours.
+# Categories of visible RoIs are a head of ours.
 MAY_BE_NEW = (
   f'{_EMBEDDING}.hidden_image_token',
   f'{_VISUAL}.hidden_appearance',
   'relationship.*',
   'masked_word.*',
   'roi_category.*',
-  'appearance.*',
+  'visible_roi.*',
 )
 
 
