@@ -163,7 +163,7 @@ def read(
   Raises:
     ValueError: a file is missing or malformed as a whole.
   """
-  if source.dataset in _DETECTABLE:
+  if source.dataset in _DETECTABLE_READERS:
     reader = _DETECTABLE_READERS[source.dataset]
     return reader(source, _instances(source, detected_categories))
   return _READERS[source.dataset](source)
@@ -220,9 +220,7 @@ def _read_refcoco(source: SplitSource) -> SplitItems:
 
 def _read_vcr(source: SplitSource) -> SplitItems:
   paths = source.paths
-  categories = vcr.CATEGORIES
-  if 'categories' in paths:
-    categories = files.read_names(paths['categories'][0])
+  categories = _categories(source, vcr.CATEGORIES)
   items = vcr.read_images(
     paths['questions'][0],
     paths['images'][0],
@@ -234,11 +232,17 @@ def _read_vcr(source: SplitSource) -> SplitItems:
 
 def _read_own(source: SplitSource) -> SplitItems:
   paths = source.paths
-  categories = own.CATEGORIES
-  if 'categories' in paths:
-    categories = files.read_names(paths['categories'][0])
+  categories = _categories(source, own.CATEGORIES)
   items = own.read_images(paths['questions'][0], paths['images'][0], categories)
   return _split_items(source, categories, items, ())
+
+
+def _categories(
+  source: SplitSource, default: tuple[str, ...]
+) -> tuple[str, ...]:
+  if 'categories' in source.paths:
+    return files.read_names(source.paths['categories'][0])
+  return default
 
 
 _DETECTABLE_READERS = {VQA: _read_vqa, CAPTIONS: _read_captions}

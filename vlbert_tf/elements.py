@@ -28,7 +28,7 @@ ROI_MASKED = 'roi_masked'  # bool [B, R], True where the RoI is hidden
 APPEARANCE = 'appearance'  # float32 [B, R, A], of the RoIs, zero in padding
 IMAGE_APPEARANCE = 'image_appearance'  # float32 [B, A], of the whole image
 
-# Where words name RoIs (VCR); both may be absent.
+# Where RoIs have outlines (VCR); may be absent.
 ROI_CELL_MASKS = 'roi_cell_masks'  # float32 [B, R, s, s], on RoIAlign's bins
 
 # Of every task.
@@ -59,8 +59,6 @@ MASKED_WORD_LOGITS = 'masked_word_logits'  # [B, M, V]
 ROI_CATEGORY_LOGITS = 'roi_category_logits'  # [B, R, C + 1]
 VISIBLE_ROI_LOGITS = 'visible_roi_logits'  # [B, R, C + 1], of what is seen
 ANSWER_LOGITS = 'answer_logits'  # [B, K]
-ROI_SCORE_LOGITS = 'roi_score_logits'  # [B, R], of the RoI that is meant
-CANDIDATE_LOGITS = 'candidate_logits'  # [B], of each candidate answer
 ANSWER_ATTENTION = 'answer_attention'  # [B, R], of [MASK] over the RoIs
 ROI_LOGITS = 'roi_logits'  # [B, R]
 CANDIDATE_LOGITS = 'candidate_logits'  # [B / 4, 4]
