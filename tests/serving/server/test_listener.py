@@ -8,7 +8,7 @@ import tensorflow as tf
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
 
-from serving.server import listener, model
+from serving.server import listener, registry
 
 DEADLINE = 30
 SERVING = health_pb2.HealthCheckResponse.SERVING
@@ -97,6 +97,6 @@ def test_a_port_that_is_taken_is_told(address):
   port = int(address.rpartition(':')[2])
 
   with pytest.raises(ValueError, match='needs a free port') as caught:
-    listener.Listener(model.Registry([]), port=port)
+    listener.Listener(registry.Registry([]), port=port)
 
   assert f'Received: 127.0.0.1:{port}' in str(caught.value)
