@@ -26,6 +26,7 @@ from vlbert_tf import program
 _MODEL_DIR = flags.DEFINE_string(
   'model_dir', '', 'Folder of the versions of an exported model.'
 )
+flags.DEFINE_alias('model_base_path', 'model_dir')  # TensorFlow Serving's name.
 _MODEL_NAME = flags.DEFINE_string(
   'model_name', 'vlbert', 'Name that requests ask for.'
 )

@@ -118,11 +118,13 @@ class Registry:
       v for v in self.versions(name) if version is None or v.version == version
     ]
     if not found:
-      wanted = 'Latest' if version is None else f'Specific({version})'
+      wanted = f'Latest({name})'
+      if version is not None:
+        wanted = f'Specific({name}, {version})'
       raise tf.errors.NotFoundError(
         None,
         None,
-        f'Servable not found for request: {wanted}, model "{name}". '
+        f'Servable not found for request: {wanted}. '
         f'Served here: {self._served()}.',
       )
     return found[-1]

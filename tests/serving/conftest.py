@@ -1,5 +1,6 @@
 """A toy model on disk, and a server of it on a socket."""
 
+import os
 import threading
 
 import grpc
@@ -20,7 +21,13 @@ def export_root(tmp_path_factory):
 
 @pytest.fixture(scope='session')
 def address(export_root):
-  """HOST:PORT of a server of `toy`, version 7."""
+  """HOST:PORT of a server of `toy`, version 7.
+
+  `make test-serving` names one; otherwise this project's is started.
+  """
+  if os.environ.get('VLBERT_SERVER'):
+    yield os.environ['VLBERT_SERVER']
+    return
   version = model.LoadedVersion('toy', export_root / '7')
   server = listener.Listener(registry.Registry([version]))
   yield server.address

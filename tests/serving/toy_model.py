@@ -2,6 +2,7 @@
 
 import io
 import pathlib
+import sys
 
 import PIL.Image
 import tensorflow as tf
@@ -120,3 +121,7 @@ def _encoded(width: int, height: int, kind: str) -> bytes:
   file = io.BytesIO()
   PIL.Image.new('RGB', (width, height), (90, 90, 90)).save(file, kind)
   return file.getvalue()
+
+
+if __name__ == '__main__':
+  export(pathlib.Path(sys.argv[1], '7'))

@@ -10,15 +10,24 @@ from concurrent import futures
 import grpc
 import pytest
 import tensorflow as tf
-from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
+from tensorflow_serving.apis import prediction_service_pb2_grpc
 
 from serving.server import batching, listener, metrics, registry, settings
 from tests.serving import toy_model
+from tests.serving.toy_requests import (
+  BOXES,
+  DEADLINE,
+  outputs_of,
+  predict_request,
+  question_request,
+)
 
-DEADLINE = 30
 # Long enough that only a full batch runs.
 FOREVER = 60_000_000
-BOX = [0.0, 0.0, 2.0, 3.0]
+
+
+def arithmetic(x):
+  return predict_request('arithmetic', x=x)
 
 
 @pytest.fixture
@@ -46,30 +55,14 @@ def serve(export_root):
     yield start
 
 
-def request(signature='arithmetic', **inputs):
-  message = predict_pb2.PredictRequest()
-  message.model_spec.name = 'toy'
-  message.model_spec.signature_name = signature
-  for name, value in inputs.items():
-    message.inputs[name].CopyFrom(tf.make_tensor_proto(value))
-  return message
-
-
-def question(image, text='what?', boxes=(BOX,)):
-  return request(
-    'serving_default', image=[image], question=[text], boxes=[list(boxes)]
-  )
-
-
 def ask_together(stub, requests):
   """Status and outputs of requests sent at the same time."""
   calls = [stub.Predict.future(r, timeout=DEADLINE) for r in requests]
   answers = []
   for call in calls:
     code = call.code()  # waits
-    outputs = call.result().outputs if code is grpc.StatusCode.OK else {}
-    arrays = {k: tf.make_ndarray(v).tolist() for k, v in outputs.items()}
-    answers.append((code, arrays))
+    is_ok = code is grpc.StatusCode.OK
+    answers.append((code, outputs_of(call.result()) if is_ok else {}))
   return answers
 
 
@@ -77,7 +70,7 @@ def test_requests_at_the_same_time_run_once_and_get_their_own_rows(serve):
   stub, version, _, _ = serve(max_batch_size=5, batch_timeout_micros=FOREVER)
 
   answers = ask_together(
-    stub, [request(x=[1.0]), request(x=[2.0, 3.0]), request(x=[4.0, 5.0])]
+    stub, [arithmetic([1.0]), arithmetic([2.0, 3.0]), arithmetic([4.0, 5.0])]
   )
 
   assert [a['product'] for _, a in answers] == [[3.0], [6.0, 9.0], [12.0, 15.0]]
@@ -87,7 +80,7 @@ def test_requests_at_the_same_time_run_once_and_get_their_own_rows(serve):
 def test_a_batch_grows_to_the_next_allowed_size(serve):
   stub, version, _, _ = serve(max_batch_size=8, allowed_batch_sizes=(2, 4, 8))
 
-  ((_, answer),) = ask_together(stub, [request(x=[1.0, 2.0, 3.0])])
+  ((_, answer),) = ask_together(stub, [arithmetic([1.0, 2.0, 3.0])])
 
   assert answer['product'] == [3.0, 6.0, 9.0]
   assert version.rows == [4]
@@ -96,7 +89,7 @@ def test_a_batch_grows_to_the_next_allowed_size(serve):
 def test_a_batch_that_is_not_full_waits_no_longer_than_its_timeout(serve):
   stub, version, _, _ = serve(max_batch_size=1000, batch_timeout_micros=1000)
 
-  ((_, answer),) = ask_together(stub, [request(x=[1.0])])
+  ((_, answer),) = ask_together(stub, [arithmetic([1.0])])
 
   assert answer['product'] == [3.0]
   assert version.rows == [1]
@@ -107,7 +100,7 @@ def test_only_the_bad_request_of_a_batch_fails(serve):
   images = [toy_model.png(width, 2) for width in (3, 5, 7, 11, 13)]
   images[3] = b'no image'
 
-  answers = ask_together(stub, map(question, images))
+  answers = ask_together(stub, map(question_request, images))
 
   assert [code for code, _ in answers].index(
     grpc.StatusCode.INVALID_ARGUMENT
@@ -118,8 +111,10 @@ def test_only_the_bad_request_of_a_batch_fails(serve):
 
 
 def test_shapes_that_differ_fail_together_unless_they_are_padded(serve):
-  boxes = [[BOX], [BOX, [0.0, 0.0, 2.0, 1.0]]]
-  requests = [question(toy_model.png(2, 2), boxes=b) for b in boxes]
+  requests = [
+    question_request(toy_model.png(2, 2), boxes=boxes)
+    for boxes in (BOXES[:1], BOXES)
+  ]
   parameters = {'max_batch_size': 2, 'batch_timeout_micros': FOREVER}
 
   stub, _, _, _ = serve(**parameters)
@@ -129,7 +124,7 @@ def test_shapes_that_differ_fail_together_unless_they_are_padded(serve):
 
   failed = grpc.StatusCode.FAILED_PRECONDITION
   assert [code for code, _ in refused] == [failed, failed]
-  # The first element of BOX fills the box that is missing: it has no area.
+  # The first element, 0, fills the box that is missing: it has no area.
   attention = [answer['attention'] for _, answer in padded]
   assert attention == [[[1.0, 0.0]], [[0.75, 0.25]]]
   assert version.rows == [2]
@@ -139,12 +134,12 @@ def test_a_full_queue_refuses_and_then_recovers(serve):
   stub, version, entered, gate = serve(
     is_open=False, max_batch_size=1, max_enqueued_batches=2, num_batch_threads=1
   )
-  first = stub.Predict.future(request(x=[1.0]), timeout=DEADLINE)
+  first = stub.Predict.future(arithmetic([1.0]), timeout=DEADLINE)
   assert entered.wait(DEADLINE)
 
   ended = queue.Queue()
   calls = [
-    stub.Predict.future(request(x=[1.0]), timeout=DEADLINE) for _ in range(3)
+    stub.Predict.future(arithmetic([1.0]), timeout=DEADLINE) for _ in range(3)
   ]
   for call in calls:
     call.add_done_callback(ended.put)
@@ -157,7 +152,7 @@ def test_a_full_queue_refuses_and_then_recovers(serve):
   )
   for call in {first, *calls} - {refused}:
     assert call.code() is grpc.StatusCode.OK
-  ((code, _),) = ask_together(stub, [request(x=[1.0])])
+  ((code, _),) = ask_together(stub, [arithmetic([1.0])])
   assert code is grpc.StatusCode.OK
   assert version.rows == [1] * 4
 
@@ -166,13 +161,13 @@ def test_a_request_whose_caller_has_given_up_is_not_run(serve):
   stub, version, entered, gate = serve(
     is_open=False, max_batch_size=1, num_batch_threads=1
   )
-  first = stub.Predict.future(request(x=[1.0]), timeout=DEADLINE)
+  first = stub.Predict.future(arithmetic([1.0]), timeout=DEADLINE)
   assert entered.wait(DEADLINE)
 
-  late = stub.Predict.future(request(x=[1.0]), timeout=0.2)
+  late = stub.Predict.future(arithmetic([1.0]), timeout=0.2)
   assert late.code() is grpc.StatusCode.DEADLINE_EXCEEDED
   gate.set()
-  ask_together(stub, [request(x=[1.0])])
+  ask_together(stub, [arithmetic([1.0])])
 
   assert first.code() is grpc.StatusCode.OK
   assert version.rows == [1, 1]
@@ -181,11 +176,12 @@ def test_a_request_whose_caller_has_given_up_is_not_run(serve):
 @pytest.mark.parametrize(
   ('message', 'sentence'),
   [
-    (request(x=[1.0] * 3), 'Task size 3 is larger than maximum input batch si'),
     (
-      request(
-        'serving_default', image=[b''] * 2, question=['a'], boxes=[[BOX]] * 2
-      ),
+      arithmetic([1.0] * 3),
+      'Task size 3 is larger than maximum',
+    ),
+    (
+      predict_request(image=[b''] * 2, question=['a'], boxes=[BOXES] * 2),
       'must have equal 0th-dimension size',
     ),
   ],
@@ -205,10 +201,10 @@ def test_a_signature_without_batch_dimension_runs_apart(serve, tmp_path):
   (tmp_path / 'file').write_bytes(b'content')
 
   response = stub.Predict(
-    request('read', path=str(tmp_path / 'file')), timeout=DEADLINE
+    predict_request('read', path=str(tmp_path / 'file')), timeout=DEADLINE
   )
 
-  assert tf.make_ndarray(response.outputs['content']).item() == b'content'
+  assert outputs_of(response) == {'content': b'content'}
 
 
 def test_many_mixed_requests_get_what_they_would_get_alone(serve):
@@ -222,9 +218,8 @@ def test_many_mixed_requests_get_what_they_would_get_alone(serve):
   sizes = [(2 + i % 7, 3 + i % 5) for i in range(100)]
 
   def ask(size):
-    message = question(toy_model.png(*size), text='what ' * size[1])
-    response = stub.Predict(message, timeout=DEADLINE)
-    return tf.make_ndarray(response.outputs['scores']).tolist()[0]
+    request = question_request(toy_model.png(*size), 'what ' * size[1])
+    return outputs_of(stub.Predict(request, timeout=DEADLINE))['scores'][0]
 
   with futures.ThreadPoolExecutor(50) as pool:
     answers = list(pool.map(ask, sizes))

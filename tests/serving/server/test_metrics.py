@@ -5,12 +5,10 @@ import urllib.request
 
 import grpc
 import pytest
-import tensorflow as tf
-from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
+from tensorflow_serving.apis import prediction_service_pb2_grpc
 
 from serving.server import listener, metrics, model, monitoring, registry
-
-DEADLINE = 30
+from tests.serving.toy_requests import DEADLINE, predict_request
 
 
 def test_a_counter_counts_for_each_combination_of_labels():
@@ -55,10 +53,8 @@ def page(export_root):
       ('toy', 'classify'),
       ('a name of the caller', 'arithmetic'),
     ):
-      request = predict_pb2.PredictRequest()
+      request = predict_request(signature, x=[1.0])
       request.model_spec.name = name
-      request.model_spec.signature_name = signature
-      request.inputs['x'].CopyFrom(tf.make_tensor_proto([1.0]))
       stub.Predict.future(request, timeout=DEADLINE).code()  # waits
   yield f'http://{pages.address}/metrics'
   pages.close()

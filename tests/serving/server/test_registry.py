@@ -40,7 +40,7 @@ def test_a_label_is_another_name_of_a_version(served):
   served.set_labels('toy', {'stable': 9, 'canary': 11})
 
   assert served.find('toy', label='stable').version == 9
-  with pytest.raises(tf.errors.NotFoundError, match=r'Specific\(11\)'):
+  with pytest.raises(tf.errors.NotFoundError, match=r'Specific\(toy, 11\)'):
     served.find('toy', label='canary')
   with pytest.raises(tf.errors.InvalidArgumentError, match='label: old'):
     served.find('toy', label='old')
