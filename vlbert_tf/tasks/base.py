@@ -244,8 +244,21 @@ class VlBertTask(RecordTask):
     )
 
   def initialize(self, model):
-    """Loads `init_checkpoint` and `init_detector`, where they are given."""
+    """Loads `init_checkpoint` and `init_detector`, where they are given.
+
+    Raises:
+      ValueError: neither is given and some stages are frozen, or a checkpoint
+        does not fit.
+    """
     config = self.task_config
+    frozen = config.model.frozen_stages
+    if frozen and not (config.init_checkpoint or config.init_detector):
+      raise ValueError(
+        'Stages of the visual network that do not learn need weights from '
+        'task.init_detector or task.init_checkpoint. Received: '
+        f'task.model.frozen_stages={frozen} and neither. Name a detector, or '
+        'set task.model.frozen_stages=0.'
+      )
     if config.init_checkpoint:
       restore_backbone(model, config.init_checkpoint)
     if config.init_detector:
