@@ -41,7 +41,7 @@ ALLOWED = {
     f'vlbert_tf.{program}': _FOR_PROGRAMS
     for program in (
       'convert', 'demo', 'evaluate', 'learn_vocabulary', 'make_scenes',
-      'predict', 'train',
+      'predict', 'publish', 'train',
     )
   },
   'beam_jobs': ('boxes', 'data', 'elements', 'program', 'text', 'vision'),

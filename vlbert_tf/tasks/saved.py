@@ -30,6 +30,12 @@ TASKS = {
 }
 
 PARAMS_FILE = 'params.yaml'
+# Files that a published folder holds, by the field that names them.
+FILES = {
+  'vocab_file': 'vocab.txt',
+  'answers_file': 'answers.txt',
+  'categories_file': 'categories.txt',
+}
 
 
 def load_task(
@@ -51,6 +57,9 @@ def load_task(
   config_class, task_class = TASKS[settings['name']]
   config = config_class()
   override(config, settings)
+  for field, name in FILES.items():
+    if tf.io.gfile.exists(f'{model_dir}/{name}'):
+      override(config, {field: f'{model_dir}/{name}'})
   override(config, overrides or {})
   return task_class(config)
 

@@ -10,8 +10,10 @@ from absl import logging
 
 from vlbert_tf.walkthrough.steps import Step, Walk, command
 
-# Recipes lie beside the packages in a checkout.
+# Recipes lie beside the packages in a checkout, and so does a detector that
+# `make demo-detector` trained on other scenes.
 _CONFIGS = pathlib.Path(__file__).parents[2] / 'configs'
+_DETECTOR = _CONFIGS / 'detection' / 'scenes'
 _SERVER_STARTS_WITHIN = 120.0
 
 
@@ -35,8 +37,10 @@ def scenes(folder: str) -> None:
         '--caption_images=4000',
         f'--num_workers={os.cpu_count()}',
       ],
-    )
+    ),
+    _export('export detector', _DETECTOR, root / 'detector'),
   )
+  detector = f'--detector={root}/detector'
   walk.run(
     Step(
       'learn vocabulary',
@@ -47,10 +51,10 @@ def scenes(folder: str) -> None:
         '--size=1500',
       ],
     ),
-    _build_captions(data, records),
-    _build_questions(data, records, 'scenes_vqa'),
+    _build_captions(data, records, detector),
+    _build_questions(data, records, 'scenes_vqa', detector),
   )
-  files = _data_override(root, captions)
+  start = f'task.init_detector={_DETECTOR}'
   half = max(1, (os.cpu_count() or 2) // 2)
   walk.run(
     # Two runs of half the cores each do more than one of all after another.
@@ -59,23 +63,23 @@ def scenes(folder: str) -> None:
       'pretraining',
       'pretrain/tiny.yaml',
       root,
-      files,
+      [*_data_override(root, captions), start],
       threads=half,
     ),
-    _train_vqa('train from nothing', 'vqa_only', root, questions, threads=half),
-  )
-  walk.run(
     _train_vqa(
-      'fine-tune', 'vqa', root, questions, init_checkpoint=root / 'pretraining'
-    )
-  )
+      'train without pre-training', 'vqa_only', root, questions, start,
+      threads=half,
+    ),
+  )  # fmt: skip
+  start = f'task.init_checkpoint={root}/pretraining'
+  walk.run(_train_vqa('fine-tune', 'vqa', root, questions, start))
   walk.run(
     _predict('answer', root, 'vqa', 'ours', draw=True),
     _predict('answer without pre-training', root, 'vqa_only', 'vqa_only'),
   )
   walk.run(
     _predict('answer for swapped images', root, 'vqa', 'swapped', swap=True),
-    _export(root),
+    _export('export', root / 'vqa', root / 'export'),
   )
   _serve_and_ask(root, data)
 
@@ -130,12 +134,13 @@ def annotations_file(data: pathlib.Path, split: str) -> pathlib.Path:
   return data / 'vqa' / f'v2_mscoco_{name}_annotations.json'
 
 
-def _build_captions(data: pathlib.Path, records: pathlib.Path) -> Step:
+def _build_captions(
+  data: pathlib.Path, records: pathlib.Path, detector: str
+) -> Step:
   splits = [
     f'--split={split},captions={data}/captions/{split}.tsv,'
     f'images={data}/images,'
-    f'image_index={data}/captions/{split}_index.tsv,'
-    f'instances={data}/instances_captions_{split}.json'
+    f'image_index={data}/captions/{split}_index.tsv'
     for split in ('train', 'val')
   ]
   return Step(
@@ -145,20 +150,27 @@ def _build_captions(data: pathlib.Path, records: pathlib.Path) -> Step:
       '--dataset=captions',
       '--name=scenes_captions',
       f'--output_dir={records}',
+      detector,
       *splits,
     ],
   )
 
 
 def _build_questions(
-  data: pathlib.Path, records: pathlib.Path, name: str
+  data: pathlib.Path, records: pathlib.Path, name: str, detector: str = ''
 ) -> Step:
-  splits = [
-    f'--split={split},questions={questions_file(data, split)},'
-    f'annotations={annotations_file(data, split)},'
-    f'images={data}/images/{split},instances={data}/instances_{split}.json'
-    for split in ('train', 'val', 'test')
-  ]
+  splits = []
+  for split in ('train', 'val', 'test'):
+    files = (
+      f'--split={split},questions={questions_file(data, split)},'
+      f'annotations={annotations_file(data, split)},'
+      f'images={data}/images/{split}'
+    )
+    if not detector:
+      files += f',instances={data}/instances_{split}.json'
+    splits.append(files)
+  if detector:
+    splits.append(detector)
   return Step(
     'build records of questions',
     'vlbert-build-examples',
@@ -201,7 +213,7 @@ def _train_vqa(
   into: str,
   root: pathlib.Path,
   records: pathlib.Path,
-  init_checkpoint: pathlib.Path | str = '',
+  start: str = '',
   recipe: str = 'vqa/tiny.yaml',
   threads: int = 0,
 ) -> Step:
@@ -209,8 +221,8 @@ def _train_vqa(
     *_data_override(root, records),
     f'task.answers_file={records}/1.0.0/answers.txt',
   ]
-  if init_checkpoint:
-    override.append(f'task.init_checkpoint={init_checkpoint}')
+  if start:
+    override.append(start)
   return _train(name, 'vqa', recipe, root, override, into, threads)
 
 
@@ -234,11 +246,9 @@ def _predict(
   return Step(name, 'vlbert-predict', arguments)
 
 
-def _export(root: pathlib.Path) -> Step:
+def _export(name: str, model: pathlib.Path, into: pathlib.Path) -> Step:
   return Step(
-    'export',
-    'vlbert-export',
-    [f'--model_dir={root}/vqa', f'--output_dir={root}/export'],
+    name, 'vlbert-export', [f'--model_dir={model}', f'--output_dir={into}']
   )
 
 
