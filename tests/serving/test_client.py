@@ -13,7 +13,9 @@ import pytest
 from tensorflow_serving.apis import prediction_service_pb2_grpc
 
 from serving import answers, async_client, client, connection, images, requests
+from serving.server import listener, model, registry, settings
 from tests.serving import toy_model
+from tests.serving.certificates import certificate
 
 # No test waits for a retry longer than this.
 HASTY = connection.Backoff(retries=3, first_seconds=0.001, max_seconds=0.002)
@@ -267,6 +269,29 @@ def test_where_the_export_detects_boxes_choose_the_signature(recorder):
     ('answer', {'image', 'question'}),
     ('answer_on_boxes', {'image', 'question', 'boxes'}),
   ]
+
+
+def test_an_encrypted_server_is_asked_with_its_authority(export_root):
+  key, authority = certificate()
+  server = listener.Listener(
+    registry.Registry([model.LoadedVersion('toy', export_root / '7')]),
+    tls=settings.TlsSettings(
+      server_key=key.decode(), server_cert=authority.decode()
+    ),
+  )
+  target = f'localhost:{server.address.rpartition(":")[2]}'
+  known, stranger = (
+    connection.Tls(authority=pem) for pem in (authority, certificate()[1])
+  )
+
+  with client.Client(target, 'toy', tls=known) as connected:
+    assert connected.send(question()).answers[0].text == '7x5'
+  with (
+    client.Client(target, 'toy', tls=stranger, backoff=HASTY) as connected,
+    pytest.raises(connection.ServerUnavailableError),
+  ):
+    connected.send(question())
+  server.drain(0)
 
 
 def test_many_questions_at_a_time_from_asyncio(recorder):
