@@ -37,9 +37,7 @@ class Regions(NamedTuple):
   status: tf.Tensor
 
 
-def given(
-  inputs: batching.Tensors, shape: batching.BatchShape
-) -> Regions:
+def given(inputs: batching.Tensors, shape: batching.BatchShape) -> Regions:
   """RoIs that a request names on its image; see `signatures.BOXES`."""
   decoded = decode_images(inputs['image'], shape)
   ratio = decoded.ratio[:, None]
@@ -56,9 +54,7 @@ def given(
   return regions._replace(inputs={**regions.inputs, **pixels})
 
 
-def featured(
-  inputs: batching.Tensors, shape: batching.BatchShape
-) -> Regions:
+def featured(inputs: batching.Tensors, shape: batching.BatchShape) -> Regions:
   """RoIs with their appearance; see `signatures.FEATURES`."""
   size, appearance = inputs['image_size'], inputs['appearance']
   sized = tf.reduce_all(tf.math.is_finite(size) & (size >= 1.0), axis=1)
@@ -107,9 +103,7 @@ def detected(
   regions = featured(
     {**found, 'image_size': decoded.size / decoded.ratio}, shape
   )
-  return regions._replace(
-    status=statuses.first(decoded.status, regions.status)
-  )
+  return regions._replace(status=statuses.first(decoded.status, regions.status))
 
 
 def _padded(told, boxes, size, status, features, shape) -> Regions:
@@ -156,9 +150,7 @@ def _padded(told, boxes, size, status, features, shape) -> Regions:
   )
 
 
-def _answerable(
-  batch: batching.Tensors, status: tf.Tensor
-) -> batching.Tensors:
+def _answerable(batch: batching.Tensors, status: tf.Tensor) -> batching.Tensors:
   """Puts the whole image in the place of the RoIs of rows with a status."""
   bad = (status != statuses.OK)[:, None]
   corner = tf.reverse(batch[elements.IMAGE_SIZE], [-1])
