@@ -1,7 +1,7 @@
 # Each target sets up what it needs; `make demo` and `make test` work on a
 # fresh machine. Another Python: make PYTHON=/path/to/python3.11 demo
 
-.PHONY: demo test test-slow bench bench-easy-vqa bench-detection demo-detector \
+.PHONY: demo demo-all test test-slow bench bench-easy-vqa bench-detection demo-detector \
   lint format lock install clean
 
 BIN := .venv/bin
@@ -9,6 +9,9 @@ READY := .venv/.ready
 
 demo: $(READY)
 	$(BIN)/vlbert-demo --output_dir=build/demo
+
+demo-all: $(READY)
+	$(BIN)/vlbert-demo --tasks=all --output_dir=build/demo_all
 
 test: $(READY)
 	$(BIN)/pytest -q -n 2 --dist loadfile -m "not slow"
