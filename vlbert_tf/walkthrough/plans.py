@@ -32,13 +32,14 @@ def scenes(folder: str) -> None:
     programs.build_captions(data, records, detector),
     programs.build_questions(data, records, 'scenes_vqa', detector),
   )
-  start = f'task.init_detector={programs.DETECTOR}'
   half = max(1, (os.cpu_count() or 2) // 2)
   walk.run(
     # Two runs of half the cores each do more than one of all after another.
     programs.pretrain(root, captions, half),
     programs.train_vqa(
-      'train without pre-training', 'vqa_only', root, questions, start,
+      'train without pre-training', 'vqa_only', root, questions,
+      # Random weights want a larger rate than trained ones.
+      f'task.init_detector={programs.DETECTOR},trainer.learning_rate=0.001',
       threads=half,
     ),
   )  # fmt: skip
