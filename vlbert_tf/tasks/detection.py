@@ -73,12 +73,14 @@ class DetectionConfig(cfg.TaskConfig):
     flip_probability: of training on an image's mirror image.
     init_checkpoint: checkpoint or model folder of a detector, or of a VL-BERT,
       whose visual network training starts from; empty for random weights.
+    categories_file: as in `base.TaskConfig`.
     train_data: records to train on; an image is one example.
     validation_data: records to evaluate on.
   """
 
   detector: DetectorConfig = dataclasses.field(default_factory=DetectorConfig)
   flip_probability: float = 0.5
+  categories_file: str = ''
   train_data: pipeline.DataConfig = dataclasses.field(
     default_factory=pipeline.DataConfig
   )
@@ -99,14 +101,6 @@ class DetectionTask(base.RecordTask):
     'roi_accuracy',
     'object_accuracy',
   )
-
-  def categories(self) -> tuple[str, ...]:
-    """Names of the categories, read from the records."""
-    config = self.task_config
-    data = (
-      config.train_data if config.train_data.path else config.validation_data
-    )
-    return self.open_split(data).categories
 
   def architecture(self) -> DetectorArchitecture:
     """The detector's architecture."""
