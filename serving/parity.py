@@ -28,14 +28,10 @@ def calls(trained: Trained, names: dict[str, str]) -> list[Call]:
     names: keys of the signatures that take boxes, by their function.
 
   Returns:
-    One call for each function that has predictions in training.
+    One call, or none where there are no records or no such predictions.
   """
-  if trained.records is None or trained.task not in _PREDICTIONS:
-    return []
-  if trained.architecture.resnet is None:
-    return []
   function, texts, change, predict = _PREDICTIONS[trained.task]
-  if function not in names:
+  if function not in names or not _has_records(trained):
     return []
   task, config = trained.records, trained.records.task_config
   data = config.validation_data.replace(
@@ -61,6 +57,14 @@ def calls(trained: Trained, names: dict[str, str]) -> list[Call]:
       expected={name: value[whole] for name, value in expected.items()},
     )
   ]
+
+
+def _has_records(trained: Trained) -> bool:
+  """A model that was passed on comes without, and so do converted weights."""
+  if trained.records is None:
+    return False
+  path = trained.records.task_config.validation_data.path
+  return bool(path) and tf.io.gfile.exists(path)
 
 
 def _raw(task, data, texts: dict[str, str]) -> Iterator:

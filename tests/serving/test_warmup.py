@@ -22,16 +22,12 @@ def _contracts(function, source):
 
 
 def test_every_batch_size_meets_every_bucket():
-  calls = warmup.requests(
-    _contracts('answer', signatures.BOXES), SHAPE, [1, 4]
-  )
+  calls = warmup.requests(_contracts('answer', signatures.BOXES), SHAPE, [1, 4])
 
   tokenizer = WordPieceTokenizer(served.WORDS)
   seen = set()
   for call in calls:
-    sizes = {
-      Image.open(io.BytesIO(data)).size for data in call.inputs['image']
-    }
+    sizes = {Image.open(io.BytesIO(data)).size for data in call.inputs['image']}
     words = tokenizer.tokenize(call.inputs['question'].tolist())
     # [CLS] question [SEP] [MASK] [SEP] fills the bucket.
     (length,) = set(words.row_lengths().numpy() + 4)
@@ -68,9 +64,7 @@ def test_texts_of_every_function_fill_their_bucket(function):
 
 
 def test_answers_are_predicted_once_for_equal_rows():
-  calls = warmup.requests(
-    _contracts('match', signatures.BOXES), SHAPE, [1, 4]
-  )
+  calls = warmup.requests(_contracts('match', signatures.BOXES), SHAPE, [1, 4])
   asked = []
 
   def predict(name, inputs):
