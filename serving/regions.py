@@ -82,7 +82,7 @@ def detected(
   inputs: batching.Tensors,
   shape: batching.BatchShape,
   detect: Detect,
-  features: bool,
+  features: str | None,
 ) -> Regions:
   """RoIs that a detector finds.
 
@@ -90,20 +90,23 @@ def detected(
     inputs: see `signatures.DETECTED`.
     shape: what to pad to; gives the most RoIs.
     detect: maps the bytes of images to the outputs of `signatures.DETECT`.
-    features: whether the model reads the detector's appearance in place of
-      pixels.
+    features: None where the model reads pixels; else it reads the detector's
+      appearance, and that of the whole image is the one `given` by the
+      detector or the `mean` of the RoIs; see `Arithmetic`.
 
   Returns:
     `Regions`.
   """
   found = detect(inputs['image'])
-  if not features:
+  if features is None:
     return given({**inputs, 'boxes': found['boxes']}, shape)
   decoded = decode_images(inputs['image'], shape)
-  regions = featured(
-    {**found, 'image_size': decoded.size / decoded.ratio}, shape
-  )
-  return regions._replace(status=statuses.first(decoded.status, regions.status))
+  found = {**found, 'image_size': decoded.size / decoded.ratio}
+  if features == 'mean':
+    found['image_appearance'] = tf.zeros_like(found['image_appearance'])
+  regions = featured(found, shape)
+  status = statuses.first(decoded.status, regions.status)
+  return regions._replace(status=status)
 
 
 def _padded(told, boxes, size, status, features, shape) -> Regions:

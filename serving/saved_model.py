@@ -139,9 +139,10 @@ class ServedModel:
       return regions.given(inputs, shape)
     if source == signatures.FEATURES:
       return regions.featured(inputs, shape)
-    return regions.detected(
-      inputs, shape, self._detector.detect, self._reads_features
-    )
+    features = None
+    if self._reads_features:
+      features = self._trained.architecture.arithmetic.image_appearance
+    return regions.detected(inputs, shape, self._detector.detect, features)
 
   def _states(self, inputs, return_attention: bool) -> FinalStates:
     backbone = self._model.backbone
