@@ -110,11 +110,12 @@ def test_in_a_batch_an_answer_is_what_it_is_alone(version, ask, boxes):
 
 
 def test_a_request_that_breaks_a_rule_is_alone_in_that(version, ask):
-  asked = [question(i) for i in range(ROWS)]
-  asked[1] = question(1, 'is it red ' * 9)
+  boxes = [served.BOX]
+  asked = [question(i, boxes=boxes) for i in range(ROWS)]
+  asked[1] = question(1, 'is it red ' * 9, boxes)
   # The client decodes every image, so this is one that it would not send.
   broken = images.Image(data=asked[2].image.data[:99], width=32, height=24)
-  asked[2] = requests.Question(image=broken, text='Is it red?')
+  asked[2] = requests.Question(image=broken, text='Is it red?', boxes=boxes)
 
   first, too_long, damaged, last = ask(asked)
 
