@@ -39,6 +39,9 @@ _SECONDS = flags.DEFINE_float(
 _CLIENTS = flags.DEFINE_integer(
   'clients', 16, 'Requests under way at a time.', lower_bound=1
 )
+_HAS_DETECTOR = flags.DEFINE_bool(
+  'has_detector', False, 'Whether the export has one; it is not asked.'
+)
 _BOXES = flags.DEFINE_integer('boxes', 10, 'RoIs of a question.', lower_bound=1)
 _IMAGE_SIDE = flags.DEFINE_integer(
   'image_side', 256, 'Width and height of the image.', lower_bound=32
@@ -145,7 +148,10 @@ async def measure(
   """
   latencies, failures = [], 0
   async with async_client.AsyncClient(
-    server.address, backoff=connection.Backoff(retries=0), timeout_seconds=120
+    server.address,
+    has_detector=_HAS_DETECTOR.value,
+    backoff=connection.Backoff(retries=0),
+    timeout_seconds=120,
   ) as client:
     for _ in range(3):  # not measured: buffers, threads, the connection
       await asyncio.gather(*(client.send(request) for _ in range(clients)))
