@@ -4,23 +4,15 @@ import threading
 
 import grpc
 import pytest
-import tensorflow as tf
 from grpc_health.v1 import health_pb2, health_pb2_grpc
-from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
+from tensorflow_serving.apis import prediction_service_pb2_grpc
 
-from serving.server import listener, model
+from serving.server import listener, model, registry, settings
+from tests.serving.certificates import certificate
+from tests.serving.toy_requests import DEADLINE, outputs_of, predict_request
 
-DEADLINE = 30
 SERVING = health_pb2.HealthCheckResponse.SERVING
 NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
-
-
-def arithmetic_request():
-  request = predict_pb2.PredictRequest()
-  request.model_spec.name = 'toy'
-  request.model_spec.signature_name = 'arithmetic'
-  request.inputs['x'].CopyFrom(tf.make_tensor_proto([2.0]))
-  return request
 
 
 @pytest.mark.parametrize(
@@ -52,7 +44,7 @@ def test_draining_answers_the_calls_under_way_and_refuses_others(gated):
     )
     assert next(watch).status == SERVING
     under_way = prediction.Predict.future(
-      arithmetic_request(), timeout=DEADLINE
+      predict_request('arithmetic', x=[2.0]), timeout=DEADLINE
     )
     assert entered.wait(DEADLINE)
 
@@ -66,14 +58,13 @@ def test_draining_answers_the_calls_under_way_and_refuses_others(gated):
       pytest.raises(grpc.RpcError) as caught,
     ):
       prediction_service_pb2_grpc.PredictionServiceStub(later).Predict(
-        arithmetic_request(), timeout=DEADLINE
+        predict_request('arithmetic', x=[2.0]), timeout=DEADLINE
       )
     assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
     assert not under_way.done()
 
     gate.set()
-    outputs = under_way.result(DEADLINE).outputs
-    assert tf.make_ndarray(outputs['product']).tolist() == [6.0]
+    assert outputs_of(under_way.result(DEADLINE))['product'] == [6.0]
     draining.join(DEADLINE)
     assert not draining.is_alive()
 
@@ -82,7 +73,9 @@ def test_a_call_that_outlasts_the_drain_is_cancelled(gated):
   server, entered, _ = gated
   with grpc.insecure_channel(server.address) as channel:
     prediction = prediction_service_pb2_grpc.PredictionServiceStub(channel)
-    stuck = prediction.Predict.future(arithmetic_request(), timeout=DEADLINE)
+    stuck = prediction.Predict.future(
+      predict_request('arithmetic', x=[2.0]), timeout=DEADLINE
+    )
     assert entered.wait(DEADLINE)
 
     server.drain(0.1)
@@ -97,6 +90,39 @@ def test_a_port_that_is_taken_is_told(address):
   port = int(address.rpartition(':')[2])
 
   with pytest.raises(ValueError, match='needs a free port') as caught:
-    listener.Listener(model.Registry([]), port=port)
+    listener.Listener(registry.Registry([]), port=port)
 
   assert f'Received: 127.0.0.1:{port}' in str(caught.value)
+
+
+@pytest.mark.parametrize('client_verify', [False, True])
+def test_an_encrypted_port_answers_those_who_know_it(
+  export_root, client_verify
+):
+  key, cert = certificate()
+  server = listener.Listener(
+    registry.Registry([model.LoadedVersion('toy', export_root / '7')]),
+    tls=settings.TlsSettings(
+      server_key=key.decode(),
+      server_cert=cert.decode(),
+      custom_ca=cert.decode(),
+      client_verify=client_verify,
+    ),
+  )
+  target = f'localhost:{server.address.rpartition(":")[2]}'
+
+  def status(credentials):
+    with grpc.secure_channel(target, credentials) as channel:
+      stub = prediction_service_pb2_grpc.PredictionServiceStub(channel)
+      request = predict_request('arithmetic', x=[2.0])
+      return stub.Predict.future(request, timeout=DEADLINE).code()
+
+  known = grpc.ssl_channel_credentials(cert, key, cert)
+  anonymous = grpc.ssl_channel_credentials(cert)
+  stranger = grpc.ssl_channel_credentials(certificate()[1])
+  refused = grpc.StatusCode.UNAVAILABLE
+  assert status(known) is grpc.StatusCode.OK
+  assert status(stranger) is refused
+  expected = refused if client_verify else grpc.StatusCode.OK
+  assert status(anonymous) is expected
+  server.drain(0)
