@@ -119,7 +119,11 @@ def test_expressions_are_grounded_as_released(request_of):
 
 
 @pytest.mark.parametrize(
-  ('dtype', 'most'), [('bfloat16', 0.05), ('float16', 0.01)]
+  ('dtype', 'most'),
+  [
+    ('bfloat16', 0.05),
+    pytest.param('float16', 0.01, marks=pytest.mark.slow),
+  ],
 )
 def test_half_precision_is_close_and_the_card_says_how_close(
   request_of, dtype, most
