@@ -45,7 +45,9 @@ _BOXES = flags.DEFINE_string(
   'boxes', '', 'Regions of the image: x1,y1,x2,y2;... or a .json file.'
 )
 _DETECT = flags.DEFINE_bool(
-  'detect', False, "Without --boxes, let the export's detector find them."
+  'detect',
+  False,
+  'For an export with a detector: it finds the boxes, unless --boxes does.',
 )
 _VERSION_LABEL = flags.DEFINE_string(
   'version_label', '', 'A version by its label, such as stable.'
