@@ -50,7 +50,8 @@ _MAX_BATCH_SIZE = flags.DEFINE_integer(
   'max_batch_size', 8, 'Of the batches.', lower_bound=1
 )
 
-_START_SECONDS = 300
+# Warming up every shape of an export is most of it.
+_START_SECONDS = 900
 _RUNTIME = ':tensorflow:serving:runtime_latency'
 
 
