@@ -137,7 +137,11 @@ def serving(model_dir: str, parameters: str) -> Iterator[Server]:
 
 
 async def measure(
-  server: Server, request: requests.Request, clients: int, seconds: float
+  server: Server,
+  request: requests.Request,
+  clients: int,
+  seconds: float,
+  has_detector: bool = False,
 ) -> Measurement:
   """Asks the same thing over and over.
 
@@ -146,11 +150,12 @@ async def measure(
     request: that is sent.
     clients: requests under way at a time.
     seconds: after which no new one is sent.
+    has_detector: whether the export has one.
   """
   latencies, failures = [], 0
   async with async_client.AsyncClient(
     server.address,
-    has_detector=_HAS_DETECTOR.value,
+    has_detector=has_detector,
     backoff=connection.Backoff(retries=0),
     timeout_seconds=120,
   ) as client:
@@ -196,7 +201,13 @@ def main(argv: list[str]) -> None:
       for clients in (1, _CLIENTS.value):
         logging.info('Batching %s, %d clients', name, clients)
         found = asyncio.run(
-          measure(server, _request(), clients, _SECONDS.value)
+          measure(
+            server,
+            _request(),
+            clients,
+            _SECONDS.value,
+            _HAS_DETECTOR.value,
+          )
         )
         _print_row(name, clients, found)
 
