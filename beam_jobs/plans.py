@@ -12,6 +12,7 @@ import os
 from typing import Any
 
 from beam_jobs import output as outputs
+from beam_jobs import storage
 from vlbert_tf.data import example_schema
 from vlbert_tf.data.annotations import (
   Caption,
@@ -22,6 +23,7 @@ from vlbert_tf.data.annotations import (
   Region,
   TaggedText,
 )
+from vlbert_tf.data.record_contents import Contents
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -36,6 +38,7 @@ class Settings:
     detector: path of the SavedModel that finds the RoIs; '' where they are
       annotated.
     detector_fingerprint: of its files.
+    contents: what the records hold of an image.
   """
 
   name: str
@@ -44,6 +47,7 @@ class Settings:
   max_pixels: int
   detector: str = ''
   detector_fingerprint: str = ''
+  contents: Contents = Contents()
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -143,7 +147,7 @@ def write(plan: ShardPlan, output: outputs.Output) -> ShardTask:
   stem = os.path.join(
     output.work, f'{plan.split}-{plan.number:05d}-of-{plan.shards:05d}'
   )
-  outputs.write_file(f'{stem}.plan.json', text)
+  storage.write(f'{stem}.plan.json', text.encode('utf-8'))
   return ShardTask(
     plan_path=f'{stem}.plan.json',
     result_path=f'{stem}.result.json',
@@ -155,9 +159,12 @@ def write(plan: ShardPlan, output: outputs.Output) -> ShardTask:
 
 def read(path: str) -> ShardPlan:
   """Reads a plan that `write` wrote."""
-  content = json.loads(outputs.read_file(path))
+  content = json.loads(storage.read(path))
+  settings = content['settings']
   return ShardPlan(
-    settings=Settings(**content['settings']),
+    settings=Settings(
+      **{**settings, 'contents': Contents(**settings['contents'])}
+    ),
     split=content['split'],
     number=content['number'],
     shards=content['shards'],

@@ -26,7 +26,7 @@ def test_a_job_that_broke_leaves_nothing_visible_and_goes_on(
     return build(task, output)
 
   monkeypatch.setattr(shards, 'build', breaks_at_the_third)
-  with pytest.raises(OSError, match='disk is gone'):
+  with pytest.raises(RuntimeError, match='disk is gone'):
     job.run(job_runs.request(tmp_path, f'val,{paths}'))
   assert not job_runs.folder(tmp_path).exists()
   with pytest.raises(ValueError, match='incomplete'):

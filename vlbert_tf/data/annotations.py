@@ -33,6 +33,24 @@ class Region:
 
 
 @dataclasses.dataclass(frozen=True)
+class DetectedRegion(Region):
+  """A region with all that its detector says of it.
+
+  Attributes:
+    appearance: float16 `[A]`, as bytes; none where it is not kept.
+    top_categories: the likeliest categories, the most probable first ...
+    top_probabilities: ... and how probable they are; what is missing to 1
+      falls to the other categories and to background.
+    attribute: the likeliest attribute; 0 is none.
+  """
+
+  appearance: bytes = b''
+  top_categories: tuple[int, ...] = ()
+  top_probabilities: tuple[float, ...] = ()
+  attribute: int = 0
+
+
+@dataclasses.dataclass(frozen=True)
 class Caption:
   """A sentence about an image."""
 
