@@ -149,7 +149,7 @@ def detect(
       UnusableImageError('detector_failed', 'The detector refuses the image.')
     ]
   answer = {name: value.numpy() for name, value in answer.items()}
-  return [_found(answer, row) for row in range(len(images))]
+  return [_row(answer, row) for row in range(len(images))]
 
 
 def batch_size() -> int:
@@ -157,8 +157,13 @@ def batch_size() -> int:
   return _BATCH_SIZES[0]
 
 
-def _found(answer: dict[str, np.ndarray], row: int) -> FoundRois:
+def _row(
+  answer: dict[str, np.ndarray], row: int
+) -> FoundRois | UnusableImageError:
   """Row `row` of a batch, real RoIs alone."""
+  if 'status' in answer and answer['status'][row]:
+    rule = answer['status'][row].decode('utf-8')
+    return UnusableImageError('detector_failed', rule)
   count = int(answer['count'][row])
 
   def column(name, default):

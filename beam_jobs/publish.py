@@ -135,13 +135,11 @@ def _check_fraction(
   publication: Publication,
 ) -> None:
   kind = publication.settings.kind
-  # Of images without texts, images are counted.
-  unit = 'images' if kind == example_schema.IMAGES else 'annotations'
-  kept = sum(row[unit] for row in rows)
-  lost = sum(getattr(drop, unit) for drop in drops)
+  kept = sum(row['annotations'] for row in rows)
+  lost = sum(drop.annotations for drop in drops)
   reasons = collections.Counter()
   for drop in drops:
-    reasons[drop.reason] += getattr(drop, unit)
+    reasons[drop.reason] += drop.annotations
   most = ', '.join(
     f'{reason} ({count})'
     for reason, count in reasons.most_common(_COMMON_REASONS)

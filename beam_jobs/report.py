@@ -67,7 +67,7 @@ def _lines(split: str, content: dict[str, Any]) -> str:
   total = content['images'] + content['dropped_images']
   lines = [
     f'  {split}: {content["images"]:,} of {total:,} images, '
-    f'{content["annotations"]:,} texts, {content["bytes"]:,} bytes '
+    f'{content["annotations"]:,} items, {content["bytes"]:,} bytes '
     f'({content["bytes_per_image"]:,} an image)'
   ]
   seconds = content['seconds']

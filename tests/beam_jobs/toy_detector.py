@@ -5,6 +5,7 @@ import pathlib
 import tensorflow as tf
 
 CATEGORIES = ('left', 'right')
+APPEARANCE_SIZE = 4
 
 
 class _Halves(tf.Module):
@@ -24,7 +25,23 @@ class _Halves(tf.Module):
     right = tf.stack([half, zero, width, height], -1)
     boxes = tf.stack([left, tf.where(wide[:, None], right, -1.0)], axis=1)
     scores = tf.where(boxes[..., 0] >= 0, tf.constant([[0.75, 0.5]]), 0.0)
+    size = tf.stack([width, height], -1)
+
+    def described(first, last):
+      """Appearance: two numbers with width and height between them."""
+      first = first + tf.zeros([tf.size(width), tf.size(first)])
+      between = tf.tile(size[:, None], [1, tf.shape(first)[1], 1])
+      return tf.concat(
+        [first[..., None], between, tf.fill(tf.shape(first), last)[..., None]],
+        axis=-1,
+      )
+
     return {
+      'appearance': described(tf.constant([1.0, 2.0]), 0.1),
+      'image_appearance': described(tf.constant([0.0]), 0.25)[:, 0],
+      'top_categories': tf.tile([[[1, 2], [2, 1]]], [tf.size(width), 1, 1]),
+      'top_probabilities': tf.stack([scores, 0.125 * scores], -1),
+      'attributes': tf.tile([[11, 12]], [tf.size(width), 1]),
       'boxes': boxes,
       'categories': tf.tile([[1, 2]], [tf.size(width), 1]),
       'scores': scores,

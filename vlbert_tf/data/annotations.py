@@ -142,6 +142,8 @@ class ImageAnnotations:
     size: height and width that the boxes are measured in, pixels; None where
       the file does not say.
     detected: whether the regions are those of a detector.
+    without_text: whether the regions are all there is: the image itself is
+      then what is counted.
   """
 
   image_id: str
@@ -153,12 +155,14 @@ class ImageAnnotations:
   choices: tuple[ChoiceQuestion, ...] = ()
   size: tuple[int, int] | None = None
   detected: bool = False
+  without_text: bool = False
 
   @property
   def count(self) -> int:
     """Texts: captions, questions, expressions and choices."""
     return (
-      len(self.captions)
+      int(self.without_text)
+      + len(self.captions)
       + len(self.questions)
       + len(self.expressions)
       + len(self.choices)

@@ -155,31 +155,40 @@ def pad_visual(batch: Tensors, shape: BatchShape) -> Tensors:
     The batch, with appearance in float32; all keys that do not concern the
     image are as they were.
   """
-  if shape.appearance_size:
-    # Not before: half the bytes go through the shuffle and the padding.
-    padded = {
-      **batch,
-      elements.IMAGE_APPEARANCE: tf.cast(
-        batch[elements.IMAGE_APPEARANCE], tf.float32
-      ),
-    }
-  else:
-    padded = pad_image(batch, shape)
+  if not shape.appearance_size:
+    return pad_rois(pad_image(batch, shape), shape)
+  # Not before: half the bytes go through the shuffle and the padding.
+  floats = {
+    name: tf.cast(batch[name], tf.float32)
+    for name in (elements.APPEARANCE, elements.IMAGE_APPEARANCE)
+  }
+  return pad_rois({**batch, **floats}, shape)
+
+
+def pad_rois(batch: Tensors, shape: BatchShape) -> Tensors:
+  """Pads RoIs to a bucket.
+
+  Args:
+    batch: with what belongs to RoIs, padded to the batch's own longest member.
+    shape: what to pad to.
+
+  Returns:
+    The batch; all other keys are as they were.
+  """
+  padded = dict(batch)
   count = smallest_bucket(
     tf.shape(batch[elements.BOXES])[1], shape.roi_buckets, 'RoIs'
   )
   static = shape.roi_buckets[0] if len(shape.roi_buckets) == 1 else None
   for key in (
-    elements.APPEARANCE,
     elements.BOXES,
     elements.ROI_MASK,
     elements.ROI_MASKED,
     elements.ROI_CATEGORIES,
+    elements.APPEARANCE,
   ):
     if key in batch:
       value = _pad_axes(batch[key], {1: count})
-      if value.dtype == record_contents.FEATURE_DTYPE:
-        value = tf.cast(value, tf.float32)
       rest = batch[key].shape[2:]
       padded[key] = tf.ensure_shape(value, [None, static, *rest])
   return padded

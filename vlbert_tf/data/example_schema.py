@@ -134,7 +134,8 @@ def parse_example(
     `roi/box` float32 `[R, 4]`; `roi/category` int64 `[R]`; `roi/score`
     float32 `[R]`. By contents: `roi/feature` float16 `[R, A]`,
     `image/feature` float16 `[A]`; `roi/top_categories` int64 and
-    `roi/top_probabilities` float32 `[R, k]`; `roi/attribute` int64 `[R]`.
+    `roi/top_probabilities` float32 `[R, k]`; `roi/detected_attribute` int64
+    `[R]`.
     Captions: `caption/text` string `[N]`. Questions:
     `question/id` int64 `[N]`; `question/text`, `question/type`,
     `question/answer_type` string `[N]`; ragged `answer/text` string and

@@ -17,7 +17,7 @@ ROI_FEATURE = 'roi/feature'
 IMAGE_FEATURE = 'image/feature'
 TOP_CATEGORIES = 'roi/top_categories'
 TOP_PROBABILITIES = 'roi/top_probabilities'
-ATTRIBUTE = 'roi/attribute'
+ATTRIBUTE = 'roi/detected_attribute'
 
 # On disk; half the bytes of float32, and appearance is not that exact.
 FEATURE_DTYPE = tf.float16

@@ -38,16 +38,19 @@ def read_images(
   rows = _listed(index) if index else _in_folder(folder)
   for image_id, path in rows:
     item = f'image {image_id or path}'
+    lost = {'images': 1, 'annotations': 1}
     if not image_id or not path:
-      yield Drop(item, 'row_malformed', 'It has no id or no path.', images=1)
+      yield Drop(item, 'row_malformed', 'It has no id or no path.', **lost)
     elif image_id in seen:
-      yield Drop(item, 'image_duplicate', 'Its id came before.', images=1)
+      yield Drop(item, 'image_duplicate', 'Its id came before.', **lost)
     elif os.path.isabs(path) or '..' in path.split('/'):
       detail = f'{path} leaves the folder.'
-      yield Drop(item, 'path_outside', detail, images=1)
+      yield Drop(item, 'path_outside', detail, **lost)
     else:
       seen.add(image_id)
-      yield ImageAnnotations(image_id, os.path.join(folder, path))
+      yield ImageAnnotations(
+        image_id, os.path.join(folder, path), without_text=True
+      )
 
 
 def _in_folder(folder: str) -> Iterator[tuple[str, str]]:
