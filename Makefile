@@ -1,7 +1,7 @@
 # Each target sets up what it needs; `make demo` and `make test` work on a
 # fresh machine. Another Python: make PYTHON=/path/to/python3.11 demo
 
-.PHONY: demo test test-slow bench bench-easy-vqa bench-detection lint format lock install clean
+.PHONY: demo test test-slow bench bench-beam bench-easy-vqa bench-detection lint format lock install clean
 
 BIN := .venv/bin
 READY := .venv/.ready
@@ -35,6 +35,11 @@ bench-detection: $(READY)
 	  --params_override=task.train_data.path=$(DETECTION)/records/scenes
 	$(BIN)/vlbert-evaluate --model_dir=$(DETECTION)/model \
 	  --records=$(DETECTION)/records/scenes
+
+# Images a second of vlbert-extract-rois with one and two workers and a pool.
+bench-beam: $(READY)
+	$(BIN)/python -m benchmarks.beam --detector=tiny --images=1000
+	$(BIN)/python -m benchmarks.beam --detector=base --images=64 --nopool
 
 comma := ,
 detection_split = --split=$(split)$(comma)$\

@@ -82,7 +82,7 @@ _KEEP = job_flags.define_keep('image')
 
 
 def main(beam_flags: list[str]) -> None:
-  fields = job_flags.fields(dataset=_DATASET.value)
+  program.require(dataset=_DATASET.value, **job_flags.needed())
   from beam_jobs import job
 
   page = job.run_with_page(
@@ -91,7 +91,7 @@ def main(beam_flags: list[str]) -> None:
       min_answer_occurrences=_MIN_ANSWER_OCCURRENCES.value,
       keep=_KEEP.value,
       beam_flags=tuple(beam_flags),
-      **fields,
+      **job_flags.fields(),
     )
   )
   sys.stdout.write(page)

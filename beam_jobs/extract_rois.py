@@ -42,7 +42,7 @@ _KEEP = job_flags.define_keep('features')
 
 
 def main(beam_flags: list[str]) -> None:
-  fields = job_flags.fields(detector=flags.FLAGS.detector)
+  program.require(detector=flags.FLAGS.detector, **job_flags.needed())
   from beam_jobs import job
 
   page = job.run_with_page(
@@ -51,7 +51,7 @@ def main(beam_flags: list[str]) -> None:
       dataset='images',
       keep=_KEEP.value,
       beam_flags=tuple(beam_flags),
-      **fields,
+      **job_flags.fields(),
     )
   )
   sys.stdout.write(page)

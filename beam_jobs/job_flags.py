@@ -5,8 +5,6 @@ from typing import Any
 
 from absl import app, flags
 
-from vlbert_tf import program
-
 _NAME = flags.DEFINE_string('name', None, 'Name of the records.')
 _OUTPUT_DIR = flags.DEFINE_string(
   'output_dir', None, 'Folder that gets a folder NAME/1.0.0; local or gs://.'
@@ -58,21 +56,17 @@ def define_keep(default: str) -> flags.FlagHolder[str]:
   )
 
 
-def fields(**needed: object) -> dict[str, Any]:
-  """Values of the flags, as fields of `job.Request`.
+def needed() -> dict[str, Any]:
+  """Values of the flags that no job can do without, by their names."""
+  return {
+    'name': _NAME.value,
+    'output_dir': _OUTPUT_DIR.value,
+    'split': _SPLIT.value,
+  }
 
-  Args:
-    **needed: other flags that the program needs, with their values.
 
-  Raises:
-    ValueError: one that is needed is not given.
-  """
-  program.require(
-    **needed,
-    name=_NAME.value,
-    output_dir=_OUTPUT_DIR.value,
-    split=_SPLIT.value,
-  )
+def fields() -> dict[str, Any]:
+  """Values of all flags, as fields of `job.Request`."""
   return {
     'name': _NAME.value,
     'output_dir': _OUTPUT_DIR.value,

@@ -241,6 +241,11 @@ def open_split(folder: str, split: str) -> SplitInfo:
   )
 
 
+def split_names(folder: str) -> tuple[str, ...]:
+  """Splits of a complete folder; raises as `open_split` does."""
+  return tuple(_read_manifest(_version_folder(folder))['splits'])
+
+
 def read_texts(split: SplitInfo) -> tuple[tf.Tensor, tf.Tensor]:
   """Image ids and captions of a split, in record order, string `[N]` each."""
   rows = []
