@@ -6,6 +6,7 @@ import hashlib
 import io
 import os
 import tempfile
+import threading
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -21,6 +22,7 @@ _SIGNATURES = ('detect', 'categories')
 # Images of one call. What is left of a shard goes in calls of 4, 2 and 1, so
 # that a device compiles four programs for a canvas and no more.
 _BATCH_SIZES = (8, 4, 2, 1)
+_LOADING = threading.Lock()
 _FLOATS = FEATURE_DTYPE.as_numpy_dtype
 
 
@@ -187,9 +189,14 @@ def _row(
   return FoundRois(regions, whole.tobytes())
 
 
-@functools.lru_cache(maxsize=1)
 def _loaded(path: str):
-  """The model, once in each worker process."""
+  """The model, once in each worker process, whose threads share it."""
+  with _LOADING:
+    return _load(path)
+
+
+@functools.lru_cache(maxsize=1)
+def _load(path: str):
   if storage.is_remote(path):
     with tempfile.TemporaryDirectory() as folder:
       for name in _files(path):

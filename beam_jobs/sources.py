@@ -74,11 +74,13 @@ class SplitSource:
     dataset: a key of `KINDS`.
     split: its name.
     paths: by what they are, such as 'questions'; 'images' may be several.
+    detected: whether a detector finds the boxes.
   """
 
   dataset: str
   split: str
   paths: dict[str, tuple[str, ...]]
+  detected: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -147,7 +149,7 @@ def parse_split(dataset: str, text: str, detected: bool = False) -> SplitSource:
     raise ValueError(
       f'A --split of {dataset} needs {_keys(missing)}. Received: {text!r}.'
     )
-  return SplitSource(dataset, split, paths)
+  return SplitSource(dataset, split, paths, detected)
 
 
 def check_name(what: str, name: str) -> None:
@@ -250,9 +252,11 @@ def _read_vcr(source: SplitSource) -> SplitItems:
 
 def _read_own(source: SplitSource) -> SplitItems:
   paths = source.paths
-  categories = _categories(source, own.CATEGORIES)
+  categories = None
+  if not source.detected:
+    categories = _categories(source, own.CATEGORIES)
   items = own.read_images(paths['questions'][0], paths['images'][0], categories)
-  return _split_items(source, categories, items, ())
+  return _split_items(source, categories or (), items, ())
 
 
 def _read_image_list(source: SplitSource) -> SplitItems:

@@ -106,7 +106,9 @@ def _workers(process) -> list[int]:
     with contextlib.suppress(OSError):
       words = (entry / 'cmdline').read_bytes()
       group = os.getpgid(int(entry.name))
-      if group == process.pid and b'sdk_worker_main' in words:
+      # Beam starts each through a shell.
+      is_python = b'python' in words.split(b'\0')[0]
+      if group == process.pid and is_python and b'sdk_worker_main' in words:
         found.append(int(entry.name))
   return found
 
