@@ -11,7 +11,12 @@ import numpy as np
 import tensorflow as tf
 
 from beam_jobs import contact_sheet, storage
-from vlbert_tf.data import example_schema, record_contents, record_kinds
+from vlbert_tf.data import (
+  example_schema,
+  record_contents,
+  record_kinds,
+  tfds_features,
+)
 from vlbert_tf.vision import image as images
 
 # Flaws that are named; all are counted.
@@ -210,7 +215,7 @@ def _wrong_counts(split, counts) -> Iterator[str]:
 
 
 def _features(split: example_schema.SplitInfo) -> list[str]:
-  described = example_schema.features_dict(split.kind, split.contents)
+  described = tfds_features.features_dict(split.kind, split.contents)
   contents = json.dumps(dataclasses.asdict(split.contents))
   lines = [f'contents: {contents}', f'categories: {len(split.categories)}']
   return [*lines, *(f'  {name}: {described[name]!r}' for name in described)]

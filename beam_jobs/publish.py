@@ -11,7 +11,7 @@ from absl import logging
 
 from beam_jobs import output as outputs
 from beam_jobs import plans, report, storage
-from vlbert_tf.data import example_schema
+from vlbert_tf.data import example_schema, tfds_features
 from vlbert_tf.data.annotations import Drop
 from vlbert_tf.text import answers
 
@@ -248,7 +248,7 @@ def _tfds_metadata(
     ]
     tfds.folder_dataset.write_metadata(
       data_dir=folder,
-      features=example_schema.features_dict(settings.kind, settings.contents),
+      features=tfds_features.features_dict(settings.kind, settings.contents),
       split_infos=splits,
       filename_template='{DATASET}-{SPLIT}.{FILEFORMAT}-{SHARD_X_OF_Y}',
       check_data=False,

@@ -10,7 +10,6 @@ import json
 import os
 import re
 
-import numpy as np
 import tensorflow as tf
 
 from vlbert_tf.data import record_kinds
@@ -93,7 +92,7 @@ def encode_example(
   Returns:
     The serialized record; the same bytes for the same arguments.
   """
-  dtypes = {key: dtype for key, (dtype, _) in _layout(kind, contents).items()}
+  dtypes = {key: dtype for key, (dtype, _) in layout(kind, contents).items()}
   for key, dtype in record_kinds.ragged(kind).items():
     dtypes[f'{key}/{record_kinds.FLAT_VALUES}'] = dtype
     dtypes[f'{key}/{record_kinds.ROW_LENGTHS}'] = tf.int64
@@ -152,7 +151,7 @@ def parse_example(
     tf.errors.InvalidArgumentError: the record is not of this kind.
   """
   spec = {}
-  for key, (dtype, shape) in _layout(kind, contents).items():
+  for key, (dtype, shape) in layout(kind, contents).items():
     if shape == ():
       spec[key] = tf.io.FixedLenFeature([], dtype)
     else:
@@ -168,33 +167,6 @@ def parse_example(
       row_splits_dtype=tf.int64,
     )
   return contents.decode(tf.io.parse_single_example(serialized, spec))
-
-
-def features_dict(kind: str, contents: Contents = IMAGE_ALONE):
-  """The record as TensorFlow Datasets describes it.
-
-  Returns:
-    A `tfds.features.FeaturesDict`.
-  """
-  import tensorflow_datasets as tfds
-
-  features = tfds.features
-
-  def scalar(dtype):
-    return features.Text() if dtype == tf.string else dtype.as_numpy_dtype
-
-  described = {}
-  for key, (dtype, shape) in _layout(kind, contents).items():
-    if shape == ():
-      described[key] = scalar(dtype)
-    elif len(shape) == 2:
-      dtype = np.str_ if dtype == tf.string else dtype.as_numpy_dtype
-      described[key] = features.Tensor(shape=shape, dtype=dtype)
-    else:
-      described[key] = features.Sequence(scalar(dtype))
-  for key, dtype in record_kinds.ragged(kind).items():
-    described[key] = features.Sequence(features.Sequence(scalar(dtype)))
-  return features.FeaturesDict(described)
 
 
 def open_split(folder: str, split: str) -> SplitInfo:
@@ -272,9 +244,14 @@ def texts_path(
   return os.path.join(folder, 'texts', table)
 
 
-def _layout(kind: str, contents: Contents) -> record_kinds.Layout:
-  """Type and shape of what is dense; () is a scalar."""
-  layout = {
+def layout(kind: str, contents: Contents) -> record_kinds.Layout:
+  """Type and shape of what is dense; () is a scalar.
+
+  Args:
+    kind: of `record_kinds.KINDS`.
+    contents: what the records hold of an image.
+  """
+  features = {
     'image/id': (tf.string, ()),
     'image/height': (tf.int64, ()),
     'image/width': (tf.int64, ()),
@@ -285,7 +262,7 @@ def _layout(kind: str, contents: Contents) -> record_kinds.Layout:
     'schema/version': (tf.int64, ()),
     'detector/fingerprint': (tf.string, ()),
   }
-  return {**layout, **contents.layout(), **record_kinds.layout(kind)}
+  return {**features, **contents.layout(), **record_kinds.layout(kind)}
 
 
 def _fill(feature: tf.train.Feature, dtype: tf.DType, values: list) -> None:
