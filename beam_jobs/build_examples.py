@@ -27,6 +27,11 @@ Boxes of a detector of one's own, with its categories, in place of instances=:
     --detector=export/detector \\
     --split=train,captions=Train_GCC-training.tsv,images=downloads
 
+Boxes that were found once, for several data sets on the same images:
+
+  vlbert-build-examples --dataset=vqa --name=vqa2 --output_dir=records \\
+    --rois=records/coco_rois --split=train,questions=...,images=train2014
+
 With --keep=features the records hold what the detector computes of the boxes
 and the whole image in place of the file, for visual_features: precomputed.
 
@@ -78,6 +83,12 @@ _MIN_ANSWER_OCCURRENCES = flags.DEFINE_integer(
   lower_bound=1,
 )
 flags.adopt_module_key_flags(job_flags)
+_ROIS = flags.DEFINE_string(
+  'rois',
+  '',
+  'Folder of vlbert-extract-rois, in place of --detector: the RoIs that it '
+  'found are joined by the id of the image.',
+)
 _KEEP = job_flags.define_keep('image')
 
 
@@ -90,6 +101,7 @@ def main(beam_flags: list[str]) -> None:
       dataset=_DATASET.value,
       min_answer_occurrences=_MIN_ANSWER_OCCURRENCES.value,
       keep=_KEEP.value,
+      rois=_ROIS.value,
       beam_flags=tuple(beam_flags),
       **job_flags.fields(),
     )

@@ -53,9 +53,9 @@ class DetectorFile:
     """
     if keep != 'image' and not self.offers.appearance_size:
       raise ValueError(
-        f'--keep={keep} needs a detector with the outputs appearance and '
-        f'image_appearance. Received: {self.path}, without. Export it with '
-        "this release's vlbert-export."
+        f'--keep={keep} needs features. Received: {self.path}, without: a '
+        'detector must have the output appearance, as vlbert-export writes it, '
+        'and a folder of --rois must have been built with --keep=features.'
       )
     size = self.offers.appearance_size
     return dataclasses.replace(

@@ -12,6 +12,7 @@ from apache_beam.io.filesystems import FileSystems
 
 from beam_jobs import (
   detector,
+  found_earlier,
   lock,
   plans,
   progress,
@@ -42,8 +43,14 @@ class Request:
   min_answer_occurrences: int = 1
   detector: str = ''
   keep: str = 'image'
+  rois: str = ''
   overwrite: bool = False
   beam_flags: tuple[str, ...] = ()
+
+  @property
+  def finds_boxes(self) -> bool:
+    """Whether boxes come from a detector, now or earlier."""
+    return bool(self.detector or self.rois)
 
   def command(self) -> str:
     """The command line that asks for the same records."""
@@ -57,9 +64,9 @@ class Request:
       'max_drop_fraction': self.max_drop_fraction,
       'min_answer_occurrences': self.min_answer_occurrences,
     }
-    if self.detector:
-      fields['detector'] = self.detector
-      fields['keep'] = self.keep
+    if self.finds_boxes:
+      source = 'detector' if self.detector else 'rois'
+      fields |= {source: getattr(self, source), 'keep': self.keep}
     words = [f'--{key}={value}' for key, value in fields.items()]
     words += [f'--split={split}' for split in self.splits]
     return shlex.join([self.program, *words])
@@ -83,7 +90,7 @@ def run(request: Request) -> dict[str, Any]:
   FileSystems.set_options(options)
   sources.check_name('data set', request.name)
   asked = [
-    sources.parse_split(request.dataset, text, bool(request.detector))
+    sources.parse_split(request.dataset, text, request.finds_boxes)
     for text in request.splits
   ]
   names = [source.split for source in asked]
@@ -91,7 +98,8 @@ def run(request: Request) -> dict[str, Any]:
     raise ValueError(f'Each --split needs a name of its own. Received: {names}')
   output = _output(request)
   images = [path for source in asked for path in source.paths['images']]
-  runners.check_shared(options, [output.root, request.detector, *images])
+  shared = [output.root, request.detector, request.rois, *images]
+  runners.check_shared(options, shared)
   output.check_free(request.overwrite)
   with lock.held(output.partial):
     # Another job may have held it until now.
@@ -120,10 +128,16 @@ def _run(
   output: outputs.Output,
 ) -> dict[str, Any]:
   """Does the work, in a folder that is held."""
-  found, settings = _settings(request)
+  earlier = found_earlier.open_folder(request.rois) if request.rois else None
+  found = earlier.detector if earlier else None
+  if request.detector:
+    found = detector.find(request.detector)
+  settings = _settings(request, found)
   categories = found.categories if found else ()
   with files.through(storage.ForReaders()):
     read = [sources.read(source, categories) for source in asked]
+  if earlier:
+    read = [_joined(items, earlier) for items in read]
   _check_categories(read)
   output.prepare()
   splits = [
@@ -145,28 +159,43 @@ def _run(
   )
 
 
+def _joined(
+  items: sources.SplitItems, earlier: found_earlier.EarlierRois
+) -> sources.SplitItems:
+  """Says for each image where its RoIs are."""
+  images = [
+    dataclasses.replace(image, rois=earlier.places.get(image.image_id))
+    for image in items.images
+  ]
+  return dataclasses.replace(items, images=images)
+
+
 def _settings(
-  request: Request,
-) -> tuple[detector.DetectorFile | None, plans.Settings]:
+  request: Request, found: detector.DetectorFile | None
+) -> plans.Settings:
   settings = plans.Settings(
     name=request.name,
     kind=sources.KINDS[request.dataset],
     max_rois=request.max_rois,
     max_pixels=request.max_pixels,
   )
-  if not request.detector:
+  if request.detector and request.rois:
+    raise ValueError(
+      'Boxes come from one source. Received: --detector and --rois.'
+    )
+  if found is None:
     if request.keep != 'image':
       raise ValueError(
         'Features are those that a detector computes. Received: '
-        f'--keep={request.keep} without --detector.'
+        f'--keep={request.keep} without --detector or --rois.'
       )
-    return None, settings
-  found = detector.find(request.detector)
-  return found, dataclasses.replace(
+    return settings
+  return dataclasses.replace(
     settings,
-    detector=found.path,
+    detector=found.path if request.detector else '',
     detector_fingerprint=found.fingerprint,
     contents=found.contents(request.keep),
+    earlier=found.offers if request.rois else None,
   )
 
 

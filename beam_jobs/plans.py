@@ -20,6 +20,7 @@ from vlbert_tf.data.annotations import (
   Expression,
   ImageAnnotations,
   Question,
+  RecordPlace,
   Region,
   TaggedText,
 )
@@ -39,6 +40,7 @@ class Settings:
       annotated.
     detector_fingerprint: of its files.
     contents: what the records hold of an image.
+    earlier: what the records hold whose RoIs are joined; None where none are.
   """
 
   name: str
@@ -48,6 +50,7 @@ class Settings:
   detector: str = ''
   detector_fingerprint: str = ''
   contents: Contents = Contents()
+  earlier: Contents | None = None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -65,8 +68,11 @@ class ShardPlan:
     return example_schema.record_path(folder, *self._place)
 
   def texts_path(self, folder: str) -> str | None:
-    """Path of its table of captions, if it has captions."""
-    if self.settings.kind != example_schema.CAPTIONS:
+    """Path of its table: captions, or where the record of an image is."""
+    if self.settings.kind not in (
+      example_schema.CAPTIONS,
+      example_schema.IMAGES,
+    ):
       return None
     return example_schema.texts_path(folder, *self._place)
 
@@ -163,7 +169,11 @@ def read(path: str) -> ShardPlan:
   settings = content['settings']
   return ShardPlan(
     settings=Settings(
-      **{**settings, 'contents': Contents(**settings['contents'])}
+      **{
+        **settings,
+        'contents': Contents(**settings['contents']),
+        'earlier': settings['earlier'] and Contents(**settings['earlier']),
+      }
     ),
     split=content['split'],
     number=content['number'],
@@ -193,6 +203,7 @@ def _image(row: dict[str, Any]) -> ImageAnnotations:
       ),
       'choices': tuple(_choice(each) for each in row['choices']),
       'size': tuple(row['size']) if row['size'] else None,
+      'rois': RecordPlace(**row['rois']) if row['rois'] else None,
     }
   )
 

@@ -190,6 +190,7 @@ def _manifest(
     'schema_version': example_schema.SCHEMA_VERSION,
     'kind': publication.settings.kind,
     'name': publication.settings.name,
+    'detector_fingerprint': publication.settings.detector_fingerprint,
     'contents': dataclasses.asdict(publication.settings.contents),
     'command': publication.command,
     'categories': list(publication.categories),

@@ -4,8 +4,8 @@ from typing import BinaryIO
 
 from apache_beam.io.tfrecordio import _TFRecordUtil
 
-# Length and its checksum before a record, checksum of the record after it.
-_FRAME = 8 + 4 + 4
+_BEFORE = 8 + 4  # length of the record, and a checksum of it
+_AFTER = 4  # checksum of the record
 
 
 class RecordWriter:
@@ -26,10 +26,19 @@ class RecordWriter:
     self._digest = digest
     self.size = 0
 
-  def write(self, record: bytes) -> None:
-    """Writes one serialized record."""
+  def write(self, record: bytes) -> int:
+    """Writes one serialized record.
+
+    Args:
+      record: its bytes.
+
+    Returns:
+      Place of the first of them in the file.
+    """
     _TFRecordUtil.write_record(_Both(self._file, self._digest), record)
-    self.size += _FRAME + len(record)
+    start = self.size + _BEFORE
+    self.size = start + len(record) + _AFTER
+    return start
 
 
 class _Both:

@@ -14,7 +14,7 @@ from typing import Any
 import apache_beam as beam
 from absl import logging
 
-from beam_jobs import detector, image_files, plans, storage
+from beam_jobs import detector, found_earlier, image_files, plans, storage
 from beam_jobs import output as outputs
 from beam_jobs.record_file import RecordWriter
 from beam_jobs.stopwatch import Stopwatch
@@ -49,8 +49,16 @@ class _Tally:
     self.bytes = 0
     self.sha256 = ''
 
-  def add(self, image: ImageAnnotations) -> None:
-    """Counts an image that was written."""
+  def add(self, image: ImageAnnotations, start: int, size: int) -> None:
+    """Counts an image whose record was written.
+
+    Args:
+      image: as it was written.
+      start: place of the record in the file.
+      size: of the record, bytes.
+    """
+    if image.without_text:
+      self.texts.append(f'{image.image_id}\t{start}\t{size}\n')
     self.images += 1
     self.annotations += image.count
     self.rois[len(image.regions)] += 1
@@ -141,8 +149,8 @@ def _write_records(
         tally.drops.append(_drop(image, error))
         continue
       tally.drops += cut
-      writer.write(_encode(image, loaded, rois, settings))
-      tally.add(image)
+      record = _encode(image, loaded, rois, settings)
+      tally.add(image, writer.write(record), len(record))
       if watch.every(_SECONDS_BETWEEN_LINES):
         _log_progress(plan, number + 1, watch)
     tally.bytes = writer.size
@@ -193,13 +201,33 @@ def _load(
       watch.start(_DETECT if settings.detector else _WRITE)
       yield loaded
 
-  if settings.detector:
+  if settings.earlier:
+    watch.start(_READ)
+    pairs = (_load_earlier(image, settings) for image in plan.images)
+  elif settings.detector:
     pairs = detector.detect_in_order(settings.detector, load_all())
   else:
     pairs = ((loaded, None) for loaded in load_all())
   for image, (loaded, rois) in zip(plan.images, pairs, strict=True):
     yield image, loaded, rois
     watch.start(_DETECT if settings.detector else _READ)
+
+
+def _load_earlier(
+  image: ImageAnnotations, settings: plans.Settings
+) -> tuple[
+  detector.Loaded, detector.FoundRois | image_files.UnusableImageError
+]:
+  """The image with the RoIs that were found earlier."""
+  if image.rois is None:
+    error = image_files.UnusableImageError(
+      'rois_missing', 'The image is not among those of --rois.'
+    )
+    return error, error
+  loaded, rois = found_earlier.read(image.rois, settings.earlier)
+  if settings.contents.image and not loaded.encoded:
+    return _load_one(image, settings), rois
+  return loaded, rois
 
 
 def _load_one(

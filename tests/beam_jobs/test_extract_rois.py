@@ -126,7 +126,7 @@ def test_too_many_lost_images_fail(tmp_path, model):
 
 def test_features_need_a_detector(tmp_path):
   paths = official_files.write_vqa(tmp_path / 'a', 1)
-  with pytest.raises(ValueError, match='--keep=both without --detector'):
+  with pytest.raises(ValueError, match='without --detector or --rois'):
     job.run(job_runs.request(tmp_path, f'val,{paths}', keep='both'))
 
 
@@ -139,6 +139,63 @@ def test_questions_come_with_features(tmp_path, model):
   for record in job_runs.records(tmp_path):
     assert record['roi/feature'].shape == (2, toy_detector.APPEARANCE_SIZE)
     assert len(record['question/text']) >= 1
+
+
+@pytest.mark.parametrize('stored', ['features', 'both'])
+def test_rois_found_once_are_joined_to_questions(tmp_path, model, stored):
+  """The same bytes as with the detector at hand."""
+  paths = official_files.write_vqa(tmp_path / 'a', 5)
+  kept = ','.join(p for p in paths.split(',') if 'instances' not in p)
+  job.run(
+    job_runs.request(tmp_path, f'val,{kept}', detector=model, keep='both')
+  )
+  at_hand = job_runs.checksums(tmp_path)
+  listed = f'images={tmp_path}/a/val2014,index={tmp_path}/a'
+  job.run(
+    _request(
+      tmp_path,
+      model,
+      f'all,{listed}/instances_val2014.json',
+      name='rois',
+      keep=stored,
+    )
+  )
+  request = job_runs.request(
+    tmp_path,
+    f'val,{kept}',
+    rois=f'{tmp_path}/out/rois',
+    keep='both',
+    overwrite=True,
+  )
+  manifest = job.run(request)
+  assert job_runs.checksums(tmp_path) == at_hand
+  assert f'--rois={tmp_path}/out/rois --keep=both' in manifest['command']
+
+
+def test_an_image_without_rois_is_set_aside(tmp_path, model):
+  paths = official_files.write_vqa(tmp_path / 'a', 3)
+  kept = ','.join(p for p in paths.split(',') if 'instances' not in p)
+  (tmp_path / 'list.tsv').write_text(
+    ''.join(f'{k}\tCOCO_val2014_{k:012d}.jpg\n' for k in (1, 3))
+  )
+  split = f'all,images={tmp_path}/a/val2014,index={tmp_path}/list.tsv'
+  job.run(_request(tmp_path, model, split, name='rois'))
+  manifest = job.run(
+    job_runs.request(
+      tmp_path,
+      f'val,{kept}',
+      rois=f'{tmp_path}/out/rois',
+      keep='features',
+      max_drop_fraction=0.5,
+    )
+  )
+  assert manifest['splits']['val']['dropped'] == {'rois_missing': 1}
+  with pytest.raises(ValueError, match='records of questions'):
+    job.run(
+      job_runs.request(
+        tmp_path, f'val,{kept}', rois=f'{tmp_path}/out/toy', name='other'
+      )
+    )
 
 
 def test_the_program_prints_a_page(tmp_path, model):

@@ -128,6 +128,21 @@ class ChoiceQuestion:
 
 
 @dataclasses.dataclass(frozen=True)
+class RecordPlace:
+  """Where in a file the bytes of a record are.
+
+  Attributes:
+    path: of the file.
+    start: first byte.
+    size: in bytes.
+  """
+
+  path: str
+  start: int
+  size: int
+
+
+@dataclasses.dataclass(frozen=True)
 class ImageAnnotations:
   """All that is known of an image; one kind of texts.
 
@@ -142,6 +157,7 @@ class ImageAnnotations:
     size: height and width that the boxes are measured in, pixels; None where
       the file does not say.
     detected: whether the regions are those of a detector.
+    rois: record of the RoIs that were found earlier, where they were.
     without_text: whether the regions are all there is: the image itself is
       then what is counted.
   """
@@ -155,6 +171,7 @@ class ImageAnnotations:
   choices: tuple[ChoiceQuestion, ...] = ()
   size: tuple[int, int] | None = None
   detected: bool = False
+  rois: RecordPlace | None = None
   without_text: bool = False
 
   @property
