@@ -49,6 +49,9 @@ def held(folder: str, beat: float = _SECONDS_BETWEEN_BEATS) -> Iterator[None]:
     except BlockingIOError as error:
       file.seek(0)
       raise _taken(folder, file.read()) from error
+    if not os.fstat(file.fileno()).st_nlink:
+      # Its holder has just completed and removed it.
+      raise _taken(folder, '')
     file.truncate(0)
     file.write(_whose(0))
     file.flush()

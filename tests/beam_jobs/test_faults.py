@@ -95,7 +95,9 @@ def _wait_for_shards(process, folder: pathlib.Path, count: int) -> None:
   work = folder / 'out' / 'toy' / '.partial' / 'work'
   end = time.monotonic() + _SECONDS
   while len(list(work.glob('*.result.json'))) < count:
-    assert process.poll() is None, 'The job ended before it was disturbed.'
+    with contextlib.suppress(subprocess.TimeoutExpired):
+      process.wait(0.1)
+      pytest.fail('The job ended before it was disturbed.')
     assert time.monotonic() < end, 'The job does not get on.'
 
 
