@@ -8,13 +8,18 @@ CATEGORIES = ('left', 'right')
 APPEARANCE_SIZE = 4
 
 
+def _pixels(encoded):
+  """The first frame of an animation, as the real one sees it."""
+  return tf.io.decode_image(encoded, expand_animations=False)
+
+
 class _Halves(tf.Module):
   """Finds the left half of every image, and the right one of wide images."""
 
   @tf.function(input_signature=[tf.TensorSpec([None], tf.string, 'image')])
   def detect(self, image):
     def size(encoded):
-      return tf.cast(tf.shape(tf.io.decode_image(encoded))[:2], tf.float32)
+      return tf.cast(tf.shape(_pixels(encoded))[:2], tf.float32)
 
     height, width = tf.unstack(
       tf.map_fn(size, image, fn_output_signature=tf.TensorSpec([2])), axis=1
