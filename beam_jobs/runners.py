@@ -112,6 +112,9 @@ def build_graph(
     | 'Shards' >> beam.Create(list(tasks))
     | 'Spread' >> beam.Reshuffle()
     | 'BuildShard' >> beam.ParDo(shards.BuildShard(output))
+    # The local runner notices that a worker is gone when it waits for what
+    # the worker would send: without a step that asks for it, it waits for ever.
+    | 'Count' >> beam.combiners.Count.Globally()
   )
   return pipeline
 

@@ -33,7 +33,7 @@ def test_the_graph_for_dataflow_names_its_container_and_its_steps(monkeypatch):
   proto = pipeline.run().job.proto_pipeline
 
   names = {t.unique_name for t in proto.components.transforms.values()}
-  assert {'Shards', 'Spread', 'BuildShard'} <= names
+  assert {'Shards', 'Spread', 'BuildShard', 'Count'} <= names
   (environment,) = proto.components.environments.values()
   payload = beam_runner_api_pb2.DockerPayload.FromString(environment.payload)
   assert payload.container_image == 'us-docker.pkg.dev/p/r/vlbert'
