@@ -82,7 +82,6 @@ _MIN_ANSWER_OCCURRENCES = flags.DEFINE_integer(
   'VQA v2.0 has those of 9.',
   lower_bound=1,
 )
-flags.adopt_module_key_flags(job_flags)
 _ROIS = flags.DEFINE_string(
   'rois',
   '',
@@ -90,6 +89,7 @@ _ROIS = flags.DEFINE_string(
   'found are joined by the id of the image.',
 )
 _KEEP = job_flags.define_keep('image')
+flags.adopt_module_key_flags(job_flags)
 
 
 def main(beam_flags: list[str]) -> None:

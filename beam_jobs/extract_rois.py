@@ -37,8 +37,8 @@ from absl import flags
 from beam_jobs import job_flags
 from vlbert_tf import program
 
-flags.adopt_module_key_flags(job_flags)
 _KEEP = job_flags.define_keep('features')
+flags.adopt_module_key_flags(job_flags)
 
 
 def main(beam_flags: list[str]) -> None:
