@@ -114,7 +114,9 @@ def broken_rules(
   if outside.any():
     yield f'box {boxes[outside][0].tolist()} leaves {height} x {width} pixels'
   for name, value in record.items():
-    if name.startswith('roi/') and np.ndim(value) and len(value) != count:
+    # Ragged features are lists, of which numpy would make no array.
+    listed = isinstance(value, list) or np.ndim(value) > 0
+    if name.startswith('roi/') and listed and len(value) != count:
       yield f'{name} has {len(value)} rows for {count} RoIs'
   categories = record['roi/category']
   if not ((categories >= 0) & (categories <= len(split.categories))).all():
