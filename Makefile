@@ -2,7 +2,7 @@
 # fresh machine. Another Python: make PYTHON=/path/to/python3.11 demo
 
 .PHONY: demo demo-all test test-slow test-serving toy-model bench \
-  bench-easy-vqa bench-detection bench-serving demo-detector lint format lock \
+  bench-easy-vqa bench-detection bench-serving bench-beam demo-detector lint format lock \
   install clean
 
 BIN := .venv/bin
@@ -65,6 +65,11 @@ demo-detector: bench-detection
 	rm -rf configs/detection/scenes
 	$(BIN)/vlbert-publish --model_dir=$(DETECTION)/model \
 	  --output_dir=configs/detection/scenes
+
+# Images a second of vlbert-extract-rois with one and two workers and a pool.
+bench-beam: $(READY)
+	$(BIN)/python -m benchmarks.beam --detector=tiny --images=1000
+	$(BIN)/python -m benchmarks.beam --detector=base --images=64 --nopool
 
 comma := ,
 detection_split = --split=$(split)$(comma)$\

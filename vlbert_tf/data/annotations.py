@@ -33,6 +33,24 @@ class Region:
 
 
 @dataclasses.dataclass(frozen=True)
+class DetectedRegion(Region):
+  """A region with all that its detector says of it.
+
+  Attributes:
+    appearance: float16 `[A]`, as bytes; none where it is not kept.
+    top_categories: the likeliest categories, the most probable first ...
+    top_probabilities: ... and how probable they are; what is missing to 1
+      falls to the other categories and to background.
+    attribute: the likeliest attribute; 0 is none.
+  """
+
+  appearance: bytes = b''
+  top_categories: tuple[int, ...] = ()
+  top_probabilities: tuple[float, ...] = ()
+  attribute: int = 0
+
+
+@dataclasses.dataclass(frozen=True)
 class Caption:
   """A sentence about an image."""
 
@@ -110,6 +128,21 @@ class ChoiceQuestion:
 
 
 @dataclasses.dataclass(frozen=True)
+class RecordPlace:
+  """Where in a file the bytes of a record are.
+
+  Attributes:
+    path: of the file.
+    start: first byte.
+    size: in bytes.
+  """
+
+  path: str
+  start: int
+  size: int
+
+
+@dataclasses.dataclass(frozen=True)
 class ImageAnnotations:
   """All that is known of an image; one kind of texts.
 
@@ -124,6 +157,9 @@ class ImageAnnotations:
     size: height and width that the boxes are measured in, pixels; None where
       the file does not say.
     detected: whether the regions are those of a detector.
+    rois: record of the RoIs that were found earlier, where they were.
+    without_text: whether the regions are all there is: the image itself is
+      then what is counted.
   """
 
   image_id: str
@@ -135,12 +171,15 @@ class ImageAnnotations:
   choices: tuple[ChoiceQuestion, ...] = ()
   size: tuple[int, int] | None = None
   detected: bool = False
+  rois: RecordPlace | None = None
+  without_text: bool = False
 
   @property
   def count(self) -> int:
     """Texts: captions, questions, expressions and choices."""
     return (
-      len(self.captions)
+      int(self.without_text)
+      + len(self.captions)
       + len(self.questions)
       + len(self.expressions)
       + len(self.choices)

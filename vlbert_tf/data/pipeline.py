@@ -192,7 +192,9 @@ def _examples(
   """Records with `ROWS`; a record shares its tensors among its examples."""
   records = files.interleave(tf.data.TFRecordDataset, cycle_length=4)
   records = records.map(
-    lambda serialized: example_schema.parse_example(serialized, split.kind)
+    lambda serialized: example_schema.parse_example(
+      serialized, split.kind, split.contents
+    )
   )
   if config.swap_images:
     records = _with_next_image(records)

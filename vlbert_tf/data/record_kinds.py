@@ -10,6 +10,7 @@ CAPTIONS = 'captions'
 QUESTIONS = 'questions'
 EXPRESSIONS = 'expressions'
 CHOICES = 'choices'
+IMAGES = 'images'  # RoIs alone, without texts
 
 CANDIDATES = 4  # answers, and rationales, of a multiple-choice question
 
@@ -24,6 +25,7 @@ _STRINGS = (tf.string, (None,))
 _NUMBERS = (tf.int64, (None,))
 _TEXTS_OF_CANDIDATES = (tf.string, (None, CANDIDATES))
 _LAYOUTS: dict[str, Layout] = {
+  IMAGES: {},
   CAPTIONS: {'caption/text': _STRINGS},
   QUESTIONS: {
     'question/id': _NUMBERS,
@@ -53,8 +55,10 @@ _LAYOUTS: dict[str, Layout] = {
 _RAGGED: dict[str, dict[str, tf.DType]] = {QUESTIONS: _ANSWERS}
 KINDS = tuple(_LAYOUTS)
 
-# The feature that has one value for each annotation.
+# The feature that has one value for each annotation; images without texts
+# have one value for each image.
 COUNTED = {
+  IMAGES: 'image/id',
   CAPTIONS: 'caption/text',
   QUESTIONS: 'question/id',
   EXPRESSIONS: 'expression/id',
@@ -156,6 +160,7 @@ def _tagged(
 
 
 _WRITERS = {
+  IMAGES: lambda annotations: {},
   CAPTIONS: _captions,
   QUESTIONS: _questions,
   EXPRESSIONS: _expressions,

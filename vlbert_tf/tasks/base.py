@@ -241,6 +241,9 @@ class VlBertTask(RecordTask):
       roi_buckets=_buckets('roi_buckets', config.roi_buckets, model.max_rois),
       short_side=model.image_short_side,
       long_side=model.image_long_side,
+      appearance_size=(
+        model.appearance_size if model.visual_features == 'precomputed' else 0
+      ),
     )
 
   def initialize(self, model):
@@ -262,6 +265,12 @@ class VlBertTask(RecordTask):
     if config.init_checkpoint:
       restore_backbone(model, config.init_checkpoint)
     if config.init_detector:
+      if config.model.visual_features == 'precomputed':
+        raise ValueError(
+          'task.init_detector starts the visual network of a model that reads '
+          'pixels. Received: it, with task.model.visual_features=precomputed. '
+          'Leave it out.'
+        )
       restore_visual_network(model.backbone.roi_features, config.init_detector)
 
 
@@ -309,13 +318,21 @@ def built(
   return model
 
 
-def dummy_inputs() -> batching.Tensors:
-  """One small example of what all models read."""
+def dummy_inputs(architecture: model_config.Architecture) -> batching.Tensors:
+  """One small example of what all models of an architecture read."""
+  if architecture.resnet is None:
+    size = architecture.appearance_size
+    visual = {
+      elements.APPEARANCE: tf.zeros([1, 1, size]),
+      elements.IMAGE_APPEARANCE: tf.zeros([1, size]),
+    }
+  else:
+    visual = {elements.IMAGE: tf.zeros([1, 64, 64, 3])}
   return {
+    **visual,
     elements.WORD_IDS: tf.zeros([1, 4], tf.int32),
     elements.WORD_MASK: tf.ones([1, 4], tf.bool),
     elements.SEGMENT_IDS: tf.zeros([1, 4], tf.int32),
-    elements.IMAGE: tf.zeros([1, 64, 64, 3]),
     elements.IMAGE_SIZE: tf.constant([[64.0, 64.0]]),
     elements.BOXES: tf.constant([[[0.0, 0.0, 32.0, 32.0]]]),
     elements.ROI_MASK: tf.ones([1, 1], tf.bool),

@@ -106,11 +106,12 @@ class PretrainingTask(base.VlBertTask):
   )
 
   def build_model(self):
+    architecture = self.architecture()
     return base.built(
-      PretrainingModel(self.architecture()),
+      PretrainingModel(architecture),
       {
         elements.MASKED_POSITIONS: tf.zeros([1, 1], tf.int32),
-        **base.dummy_inputs(),
+        **base.dummy_inputs(architecture),
       },
       self.task_config.train_data.seed,
     )

@@ -98,11 +98,12 @@ class VcrTask(base.VlBertTask):
       )
 
   def build_model(self):
-    inputs = base.dummy_inputs()
+    architecture = self.architecture()
+    inputs = base.dummy_inputs(architecture)
     for name in (elements.WORD_IDS, elements.WORD_MASK, elements.SEGMENT_IDS):
       inputs[name] = tf.repeat(inputs[name], CANDIDATES, axis=0)
     return base.built(
-      VcrModel(self.architecture()), inputs, self.task_config.train_data.seed
+      VcrModel(architecture), inputs, self.task_config.train_data.seed
     )
 
   def example_source(self, split, config):

@@ -96,11 +96,12 @@ class VqaTask(base.VlBertTask):
     self.answers = read_answer_vocabulary(params.answers_file)
 
   def build_model(self):
+    architecture = self.architecture()
     return base.built(
-      VqaModel(self.architecture(), len(self.answers)),
+      VqaModel(architecture, len(self.answers)),
       {
         elements.ANSWER_POSITION: tf.zeros([1], tf.int32),
-        **base.dummy_inputs(),
+        **base.dummy_inputs(architecture),
       },
       self.task_config.train_data.seed,
     )
