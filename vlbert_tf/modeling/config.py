@@ -31,7 +31,10 @@ class ModelConfig(hyperparams.Config):
     image_short_side: images are scaled so that their short side has this
       many pixels ...
     image_long_side: ... unless the long side would then exceed this many.
-    xla: `attention` compiles the attention core, `none` compiles nothing.
+    xla: `attention` compiles the attention core, `step` the whole forward and
+      backward pass of a replica in training, `none` compiles nothing.
+    remat: whether activations inside encoder layers and blocks of the visual
+      network are computed again in the backward pass rather than kept.
   """
 
   preset: str = 'paper'
@@ -45,6 +48,7 @@ class ModelConfig(hyperparams.Config):
   image_short_side: int = 600
   image_long_side: int = 1000
   xla: str = 'attention'
+  remat: bool = False
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -68,6 +72,9 @@ class ResNetArchitecture:
       a stride of 1 and this dilation of 2.
     frozen_stages: parts that do not learn: 1 is the stem, 2 the stem and res2,
       as published detectors are trained, and so on; 0 is none.
+    compiled: whether XLA compiles the network, so that only operations it
+      knows may be used.
+    remat: as in `ModelConfig`.
   """
 
   stem_width: int
@@ -82,6 +89,8 @@ class ResNetArchitecture:
   pixel_scale: float
   dilation: int = 1
   frozen_stages: int = 0
+  compiled: bool = False
+  remat: bool = False
 
   @property
   def feature_stride(self) -> int:
@@ -118,6 +127,7 @@ class Architecture:
     arithmetic: where the paper and the released code differ.
     precomputed_appearance_size: A where appearance is an input.
     classifier_size: inner size of a classifier of two layers.
+    remat: as in `ModelConfig`.
   """
 
   hidden_size: int
@@ -136,6 +146,7 @@ class Architecture:
   arithmetic: arithmetics.Arithmetic = arithmetics.PAPER
   precomputed_appearance_size: int = 0
   classifier_size: int = 0
+  remat: bool = False
 
   @property
   def appearance_size(self) -> int:
@@ -230,7 +241,7 @@ def resolve(
   _check_choice(
     'visual_features', config.visual_features, ('pixels', 'precomputed')
   )
-  _check_choice('xla', config.xla, ('attention', 'none'))
+  _check_choice('xla', config.xla, ('attention', 'step', 'none'))
   size = dict(_SIZES[config.size])
   # RoIs take the position after the text, [END] the one after that.
   longest = size['max_positions'] - 2
@@ -247,10 +258,11 @@ def resolve(
       f'{config.image_long_side}.'
     )
   arithmetic = arithmetics.PRESETS[config.preset]
-  if config.visual_features == 'precomputed':
-    size['resnet'] = None
-  elif arithmetic.dilated_res5:
-    size['resnet'] = dilate_res5(size['resnet'])
+  resnet = dataclasses.replace(
+    size.pop('resnet'), compiled=config.xla == 'step', remat=config.remat
+  )
+  if arithmetic.dilated_res5:
+    resnet = dilate_res5(resnet)
   return Architecture(
     vocab_size=vocab_size,
     num_categories=num_categories,
@@ -259,6 +271,8 @@ def resolve(
     arithmetic=arithmetic,
     precomputed_appearance_size=config.appearance_size,
     classifier_size=config.classifier_size,
+    remat=config.remat,
+    resnet=resnet if config.visual_features == 'pixels' else None,
     **size,
   )
 

@@ -75,8 +75,10 @@ class DetectionConfig(cfg.TaskConfig):
       whose visual network training starts from; empty for random weights.
     train_data: records to train on; an image is one example.
     validation_data: records to evaluate on.
+    micro_batches: must be 1; see `base.TaskConfig`.
   """
 
+  micro_batches: int = 1
   detector: DetectorConfig = dataclasses.field(default_factory=DetectorConfig)
   flip_probability: float = 0.5
   train_data: pipeline.DataConfig = dataclasses.field(
