@@ -1,7 +1,7 @@
 # Each target sets up what it needs; `make demo` and `make test` work on a
 # fresh machine. Another Python: make PYTHON=/path/to/python3.11 demo
 
-.PHONY: demo test test-slow bench bench-easy-vqa bench-detection lint format lock install clean
+.PHONY: demo test test-slow bench bench-easy-vqa bench-detection bench-encoder lint format lock install clean
 
 BIN := .venv/bin
 READY := .venv/.ready
@@ -35,6 +35,13 @@ bench-detection: $(READY)
 	  --params_override=task.train_data.path=$(DETECTION)/records/scenes
 	$(BIN)/vlbert-evaluate --model_dir=$(DETECTION)/model \
 	  --records=$(DETECTION)/records/scenes
+
+# Our encoder against others, in turn. The peers are an optional group: install
+# them with .venv/bin/pip install '.[bench]' (with uv: uv pip install).
+bench-encoder: $(READY)
+	for mode in forward train; do for dtype in float32 bfloat16; do \
+	  $(BIN)/python -m benchmarks.encoder --mode=$$mode --dtype=$$dtype \
+	    || exit 1; done; done
 
 comma := ,
 detection_split = --split=$(split)$(comma)$\
