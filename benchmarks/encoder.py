@@ -124,12 +124,12 @@ def keras_hub(layers, mode, dtype):
   return _tensorflow(call, variables, mode)
 
 
-def pytorch(layers, mode, dtype, compiled):
+def pytorch(layers, mode, dtype, threads, compiled):
   """Hugging Face's BERT encoder, which its VisualBERT has as well."""
   import torch
   from transformers import BertConfig, BertModel
 
-  torch.set_num_threads(os.cpu_count() or 1)
+  torch.set_num_threads(threads)
   settings = BertConfig(
     num_hidden_layers=layers, hidden_dropout_prob=0.0,
     attention_probs_dropout_prob=0.0, vocab_size=99,
@@ -159,11 +159,11 @@ def pytorch(layers, mode, dtype, compiled):
   return train if mode == 'train' else forward
 
 
-def contenders(layers, mode, dtype):
+def contenders(layers, mode, dtype, threads):
   """Work by name, and reasons why others are missing."""
   makers = {
-    'PyTorch eager': lambda: pytorch(layers, mode, dtype, compiled=False),
-    'PyTorch compiled': lambda: pytorch(layers, mode, dtype, compiled=True),
+    'PyTorch eager': lambda: pytorch(layers, mode, dtype, threads, False),
+    'PyTorch compiled': lambda: pytorch(layers, mode, dtype, threads, True),
     'Model Garden': lambda: model_garden(layers, mode, dtype),
     'KerasHub': lambda: keras_hub(layers, mode, dtype),
     'ours, xla: none': lambda: ours(layers, mode, dtype, 'none'),
@@ -189,12 +189,16 @@ def main() -> None:
   )
   parser.add_argument('--layers', type=int, default=12)
   parser.add_argument('--rounds', type=int, default=7)
+  parser.add_argument('--threads', type=int, default=os.cpu_count())
+  parser.add_argument('--clock', choices=[*timing.CLOCKS], default='wall')
   args = parser.parse_args()
+  tf.config.threading.set_intra_op_parallelism_threads(args.threads)
   tf_keras.mixed_precision.set_global_policy(_policy(args.dtype))
-  found, missing = contenders(args.layers, args.mode, args.dtype)
-  seconds = timing.interleaved(found, args.rounds)
+  found, missing = contenders(args.layers, args.mode, args.dtype, args.threads)
+  seconds = timing.interleaved(found, args.rounds, args.clock)
   print(
-    f'{args.mode}, {args.dtype}, {args.layers} layers, {args.rounds} rounds'
+    f'{args.mode}, {args.dtype}, {args.layers} layers, {args.rounds} rounds, '
+    f'{args.threads} threads, {args.clock} seconds'
   )
   print(timing.circumstances())
   print(timing.table(seconds, next(iter(found))))

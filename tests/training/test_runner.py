@@ -18,6 +18,16 @@ from vlbert_tf.tasks import inference, saved
 from vlbert_tf.training import progress, runner
 
 
+def _tags(folder):
+  """Names of what was written for TensorBoard."""
+  return {
+    value.tag
+    for path in folder.glob('events*')
+    for event in tf.compat.v1.train.summary_iterator(str(path))
+    for value in event.summary.value
+  }
+
+
 @pytest.fixture(scope='module')
 def files(tmp_path_factory):
   """Records of both kinds, vocabulary and answers."""
@@ -88,10 +98,7 @@ def test_losses_scores_rate_and_speed_are_written_for_tensorboard(
 ):
   runner.train(settings(files), 'train', str(tmp_path), one_device())
 
-  tags = set()
-  for path in (tmp_path / 'train').glob('events*'):
-    for event in tf.compat.v1.train.summary_iterator(str(path)):
-      tags |= {value.tag for value in event.summary.value}
+  tags = _tags(tmp_path / 'train')
   assert tags >= {
     'relationship_loss',
     'masked_word_loss',
@@ -156,6 +163,7 @@ def test_questions_with_a_visible_rule_are_learned(files, tmp_path):
   params = settings(
     files, 'vlbert/vqa', train_steps=25, steps_per_loop=25, summary_interval=25,
     checkpoint_interval=25, validation_interval=25,
+    best_checkpoint_eval_metric='vqa_accuracy',
   )  # fmt: skip
   metrics = runner.train(params, 'train_and_eval', str(tmp_path), one_device())
 
@@ -163,6 +171,9 @@ def test_questions_with_a_visible_rule_are_learned(files, tmp_path):
   assert metrics['answer_loss'] < 0.8
   assert metrics['unknown_answers'] == 0.0
   assert metrics['vqa_accuracy'] == pytest.approx(8 / 12, abs=0.01)
+  best = json.loads((tmp_path / 'best' / 'result.json').read_text())
+  assert (best['step'], best['vqa_accuracy']) == (25, metrics['vqa_accuracy'])
+  assert 'examples' in _tags(tmp_path / 'validation')
 
 
 def test_a_trained_model_is_found_again_from_its_folder(files, tmp_path):

@@ -7,18 +7,19 @@ from typing import Any
 
 import tensorflow as tf
 from absl import logging
+from official.core import base_task, train_lib, train_utils
 from official.core import config_definitions as cfg
-from official.core import train_lib, train_utils
 from official.modeling import performance
 
 from vlbert_tf.checkpoints import native
-from vlbert_tf.tasks import saved
+from vlbert_tf.tasks import pictures, saved
 from vlbert_tf.training import checkpointing, interruption, progress
 from vlbert_tf.training.strategies import is_chief, make_strategy
 from vlbert_tf.training.trainer import TimedTrainer
 
 MODES = ('train', 'train_and_eval')
 _SUMMARIES = 'train'  # folder below the model's
+_PICTURES = 6  # examples in one picture
 
 
 def train(
@@ -70,8 +71,8 @@ def train(
       resume_from,
       noticed,
       profile_steps,
+      task,
       distribution_strategy=strategy,
-      task=task,
       mode=mode,
       params=params,
       model_dir=model_dir,
@@ -89,12 +90,14 @@ class _Runner(train_lib.OrbitExperimentRunner):
     resume_from: str,
     sigterm: threading.Event,
     profile_steps: tuple[int, int] | None,
+    task: base_task.Task,
     **kwargs,
   ):
     self._resume_from = resume_from
     self._sigterm = sigterm
     self._profile_steps = profile_steps
-    super().__init__(**kwargs)
+    self._task = task
+    super().__init__(task=task, **kwargs)
 
   def _build_trainer(self, task, train, evaluate):
     with self.strategy.scope():
@@ -136,7 +139,22 @@ class _Runner(train_lib.OrbitExperimentRunner):
     )
     # Created after the controller has restored the step.
     controller.train_actions = (*controller.train_actions, *self._actions())
+    if is_chief(self.strategy):
+      controller.eval_actions = (*controller.eval_actions, self._draw_examples)
     return controller
+
+  def _draw_examples(self, output):
+    """Shows a few predictions of an evaluation in TensorBoard."""
+    del output
+    data = self.params.task.validation_data
+    picture = pictures.draw_examples(
+      self._task, self.trainer.model, data, _PICTURES
+    )
+    if picture is not None:
+      with self.controller.eval_summary_manager.summary_writer().as_default():
+        tf.summary.image(
+          'examples', picture[None], step=self.trainer.global_step
+        )
 
   def _actions(self):
     """What is done after every `steps_per_loop` steps, in this order."""
