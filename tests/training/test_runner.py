@@ -93,10 +93,13 @@ def test_two_replicas_take_the_same_steps_as_one(files, tmp_path):
     np.testing.assert_allclose(two[name], value, atol=1e-4, err_msg=name)
 
 
-def test_losses_scores_rate_and_speed_are_written_for_tensorboard(
+def test_what_a_run_does_is_written_for_tensorboard_and_for_machines(
   files, tmp_path
 ):
-  runner.train(settings(files), 'train', str(tmp_path), one_device())
+  params = settings(files, summary_interval=2)
+  runner.train(
+    params, 'train', str(tmp_path), one_device(), profile_steps=(1, 2)
+  )
 
   tags = _tags(tmp_path / 'train')
   assert tags >= {

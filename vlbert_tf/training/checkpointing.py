@@ -70,8 +70,8 @@ def _problem(path: str) -> str:
   return ''
 
 
-class Checkpoints:
-  """What orbit's controller asks of a checkpoint manager, for all workers.
+class Checkpoints(tf.train.CheckpointManager):
+  """The checkpoints of a run, of one worker or several.
 
   All workers have to save, since reading a variable may need all of them; only
   the chief's files are kept. All restore the same, the chief's.
@@ -101,24 +101,28 @@ class Checkpoints:
       resume_from: path of the checkpoint that is restored, or ''.
       initialize: called where there is none.
     """
-    self.checkpoint_interval = interval
-    self._checkpoint = checkpoint
-    self._global_step = global_step
-    self._resume_from = resume_from
-    self._initialize = initialize
-    self._saved_step: int | None = None
-    self._manager = tf.train.CheckpointManager(
+    super().__init__(
       checkpoint,
       model_dir if chief else tempfile.mkdtemp(),
       max_to_keep=max_to_keep if chief else 1,
     )
+    self._interval = interval
+    self._global_step = global_step
+    self._resume_from = resume_from
+    self._initialize = initialize
+    self._saved_step: int | None = None
+
+  @property
+  def checkpoint_interval(self) -> int:
+    """Steps between two checkpoints."""
+    return self._interval
 
   def restore_or_initialize(self) -> str | None:
     """Restores the checkpoint that the run goes on from, if there is one."""
     if not self._resume_from:
       self._initialize()
       return None
-    self._checkpoint.restore(self._resume_from)
+    self.checkpoint.restore(self._resume_from)
     self._saved_step = int(self._global_step.numpy())
     return self._resume_from
 
@@ -143,27 +147,23 @@ class Checkpoints:
     """
     step = int(self._global_step.numpy())
     if self._saved_step is not None:
-      due = self._saved_step + self.checkpoint_interval
+      due = self._saved_step + self._interval
       if step == self._saved_step or (check_interval and step < due):
         return None
     number = step if checkpoint_number is None else int(checkpoint_number)
-    path = os.path.join(self._manager.directory, f'ckpt-{number}')
+    path = os.path.join(self.directory, f'ckpt-{number}')
     try:
-      saved = self._manager.save(checkpoint_number=number, options=options)
+      saved = super().save(checkpoint_number=number, options=options)
     except tf.errors.OpError as error:
       _remove(path)
       raise ValueError(
-        f'A checkpoint needs room in {self._manager.directory}. '
+        f'A checkpoint needs room in {self.directory}. '
         f'Received: {" ".join(error.message.split())} Make room and run the '
         'same command: it goes on from '
-        f'{self._manager.latest_checkpoint or "the start"}.'
+        f'{self.latest_checkpoint or "the start"}.'
       ) from error
     self._saved_step = step
     return saved
-
-  def sync(self) -> None:
-    """Waits until what is being saved is saved."""
-    self._manager.sync()
 
 
 def _remove(path: str) -> None:
