@@ -2,8 +2,8 @@
 # fresh machine. Another Python: make PYTHON=/path/to/python3.11 demo
 
 .PHONY: demo demo-all test test-slow test-serving toy-model bench \
-  bench-easy-vqa bench-detection bench-serving bench-beam demo-detector lint format lock \
-  install clean
+  bench-easy-vqa bench-detection bench-encoder bench-serving bench-beam \
+  demo-detector lint format lock install clean
 
 BIN := .venv/bin
 READY := .venv/.ready
@@ -70,6 +70,13 @@ demo-detector: bench-detection
 bench-beam: $(READY)
 	$(BIN)/python -m benchmarks.beam --detector=tiny --images=1000
 	$(BIN)/python -m benchmarks.beam --detector=base --images=64 --nopool
+
+# Our encoder against others, in turn. The peers are an optional group: install
+# them with .venv/bin/pip install '.[bench]' (with uv: uv pip install).
+bench-encoder: $(READY)
+	for mode in forward train; do for dtype in float32 bfloat16; do \
+	  $(BIN)/python -m benchmarks.encoder --mode=$$mode --dtype=$$dtype \
+	    || exit 1; done; done
 
 comma := ,
 detection_split = --split=$(split)$(comma)$\

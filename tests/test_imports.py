@@ -21,13 +21,16 @@ ALLOWED = {
   'vlbert_tf.boxes': (),
   'vlbert_tf.elements': (),
   'vlbert_tf.program': (),
+  'vlbert_tf.recomputation': (),
   'vlbert_tf.visualization': ('boxes',),
   'vlbert_tf.checkpoints': ('elements', 'modeling'),
   'vlbert_tf.text': ('boxes', 'elements'),
-  'vlbert_tf.vision': ('boxes', 'elements'),
+  'vlbert_tf.vision': ('boxes', 'elements', 'recomputation'),
   'vlbert_tf.evaluation': ('boxes',),
   'vlbert_tf.data': ('boxes', 'elements', 'text'),
-  'vlbert_tf.modeling': ('boxes', 'elements', 'text', 'vision'),
+  'vlbert_tf.modeling': (
+    'boxes', 'elements', 'recomputation', 'text', 'vision',
+  ),
   'vlbert_tf.tasks': (
     'boxes', 'checkpoints', 'data', 'elements', 'evaluation', 'modeling',
     'text', 'vision', 'visualization',

@@ -3,6 +3,7 @@
 import dataclasses
 import textwrap
 from collections.abc import Sequence
+from typing import BinaryIO
 
 import numpy as np
 
@@ -33,12 +34,14 @@ class AnsweredQuestion:
   truth: str
 
 
-def draw_answers(questions: Sequence[AnsweredQuestion], path: str) -> None:
+def draw_answers(
+  questions: Sequence[AnsweredQuestion], path: str | BinaryIO
+) -> None:
   """Draws questions in a grid; RoIs are outlined by their attention.
 
   Args:
     questions: at least one.
-    path: of the PNG that is written.
+    path: of the PNG that is written, or a file that it is written to.
   """
   from matplotlib.backends.backend_agg import FigureCanvasAgg
   from matplotlib.figure import Figure

@@ -33,7 +33,10 @@ class ModelConfig(hyperparams.Config):
     image_long_side: ... unless the long side would then exceed this many.
     frozen_stages: parts of the visual network that do not learn, as
       `ResNetArchitecture` counts them.
-    xla: `attention` compiles the attention core, `none` compiles nothing.
+    xla: `attention` compiles the attention core, `step` the whole forward and
+      backward pass of a replica in training, `none` compiles nothing.
+    remat: whether activations inside encoder layers and blocks of the visual
+      network are computed again in the backward pass rather than kept.
   """
 
   preset: str = 'paper'
@@ -48,6 +51,7 @@ class ModelConfig(hyperparams.Config):
   image_long_side: int = 1000
   frozen_stages: int = 0
   xla: str = 'attention'
+  remat: bool = False
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -71,6 +75,9 @@ class ResNetArchitecture:
       a stride of 1 and this dilation of 2.
     frozen_stages: parts that do not learn: 1 is the stem, 2 the stem and res2,
       as published detectors are trained, and so on; 5 is all, 0 is none.
+    compiled: whether XLA compiles the network, so that only operations it
+      knows may be used.
+    remat: as in `ModelConfig`.
   """
 
   stem_width: int
@@ -85,6 +92,8 @@ class ResNetArchitecture:
   pixel_scale: float
   dilation: int = 1
   frozen_stages: int = 0
+  compiled: bool = False
+  remat: bool = False
 
   @property
   def feature_stride(self) -> int:
@@ -121,6 +130,7 @@ class Architecture:
     arithmetic: where the paper and the released code differ.
     precomputed_appearance_size: A where appearance is an input.
     classifier_size: inner size of a classifier of two layers.
+    remat: as in `ModelConfig`.
   """
 
   hidden_size: int
@@ -139,6 +149,7 @@ class Architecture:
   arithmetic: arithmetics.Arithmetic = arithmetics.PAPER
   precomputed_appearance_size: int = 0
   classifier_size: int = 0
+  remat: bool = False
 
   @property
   def appearance_size(self) -> int:
@@ -233,7 +244,7 @@ def resolve(
   _check_choice(
     'visual_features', config.visual_features, ('pixels', 'precomputed')
   )
-  _check_choice('xla', config.xla, ('attention', 'none'))
+  _check_choice('xla', config.xla, ('attention', 'step', 'none'))
   size = dict(_SIZES[config.size])
   # RoIs take the position after the text, [END] the one after that.
   longest = size['max_positions'] - 2
@@ -255,14 +266,14 @@ def resolve(
       f'network). Received: {config.frozen_stages}.'
     )
   arithmetic = arithmetics.PRESETS[config.preset]
-  if config.visual_features == 'precomputed':
-    size['resnet'] = None
-  else:
-    size['resnet'] = dataclasses.replace(
-      size['resnet'], frozen_stages=config.frozen_stages
-    )
-    if arithmetic.dilated_res5:
-      size['resnet'] = dilate_res5(size['resnet'])
+  resnet = dataclasses.replace(
+    size.pop('resnet'),
+    frozen_stages=config.frozen_stages,
+    compiled=config.xla == 'step',
+    remat=config.remat,
+  )
+  if arithmetic.dilated_res5:
+    resnet = dilate_res5(resnet)
   return Architecture(
     vocab_size=vocab_size,
     num_categories=num_categories,
@@ -271,6 +282,8 @@ def resolve(
     arithmetic=arithmetic,
     precomputed_appearance_size=config.appearance_size,
     classifier_size=config.classifier_size,
+    remat=config.remat,
+    resnet=resnet if config.visual_features == 'pixels' else None,
     **size,
   )
 

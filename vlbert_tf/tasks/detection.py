@@ -76,8 +76,10 @@ class DetectionConfig(cfg.TaskConfig):
     categories_file: as in `base.TaskConfig`.
     train_data: records to train on; an image is one example.
     validation_data: records to evaluate on.
+    micro_batches: must be 1; see `base.TaskConfig`.
   """
 
+  micro_batches: int = 1
   detector: DetectorConfig = dataclasses.field(default_factory=DetectorConfig)
   flip_probability: float = 0.5
   categories_file: str = ''

@@ -178,13 +178,23 @@ def illustrate_answers(
     rows = [i - first for i in wanted if 0 <= i - first < len(batch[QUESTION])]
     if rows:
       part = {name: tf.gather(value, rows) for name, value in batch.items()}
-      shown += _illustrate(task, part, model(part, return_attention=True))
+      shown += illustrate_batch(task, part, model(part, return_attention=True))
   return shown
 
 
-def _illustrate(
+def illustrate_batch(
   task: VqaTask, batch: batching.Tensors, outputs: batching.Tensors
 ) -> list[AnsweredQuestion]:
+  """Answers to the questions of one batch, and where the model looked.
+
+  Args:
+    task: of the model.
+    batch: with one text an image.
+    outputs: of the model, with attention.
+
+  Returns:
+    One for each row.
+  """
   probabilities = tf.nn.softmax(outputs[elements.ANSWER_LOGITS]).numpy()
   arrays = {name: value.numpy() for name, value in batch.items()}
   attention = outputs[elements.ANSWER_ATTENTION].numpy()

@@ -133,13 +133,17 @@ class RefcocoTask(base.VlBertTask):
       **base.padded_text(sequence, sequence.word_ids, shape),
     }
 
+  def label_weights(self, batch):
+    _, real = roi_targets(batch)
+    weights = base.example_weights(batch)[:, None]
+    return {'roi_loss': tf.cast(real, tf.float32) * weights}
+
   def compute_losses(self, batch, outputs):
-    fits, real = roi_targets(batch)
+    fits, _ = roi_targets(batch)
     loss = tf.nn.sigmoid_cross_entropy_with_logits(
       labels=tf.cast(fits, tf.float32), logits=outputs[elements.ROI_LOGITS]
     )
-    weights = tf.cast(real, tf.float32)
-    weights *= base.example_weights(batch)[:, None]
+    weights = self.label_weights(batch)['roi_loss']
     return {'roi_loss': base.sum_loss(loss, weights)}
 
   def compute_scores(self, batch, outputs):

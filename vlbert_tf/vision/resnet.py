@@ -9,6 +9,7 @@ does not depend on its neighbours, nor on the number of replicas.
 import tensorflow as tf
 import tf_keras
 
+from vlbert_tf.recomputation import recomputed
 from vlbert_tf.vision.roi_align import roi_align
 
 # ReLU of a standard normal variable has this deviation's inverse as gain.
@@ -240,11 +241,16 @@ class RoiFeatures(tf_keras.layers.Layer):
         if mask is None:
           # The first block strides.
           mask = _cell_mask(cells, x[:, ::stride, ::stride])
-        x = block(x, mask)
+        x = self._block(block, x, mask)
       if frozen == stage + 2:
         # Spares the gradients of what does not learn.
         x = tf.stop_gradient(x)
     return _repeat_border(x, cells)
+
+  def _block(self, block: Bottleneck, x, mask=None):
+    if self.architecture.remat:
+      return recomputed(lambda x: block(x, mask), x)
+    return block(x, mask)
 
   def call(self, image, image_size, boxes, cell_masks=None):
     """Computes appearance vectors.
@@ -287,12 +293,13 @@ class RoiFeatures(tf_keras.layers.Layer):
       boxes,
       output_size=self.architecture.roi_size,
       stride=self.architecture.feature_stride,
+      by_products=self.architecture.compiled,
     )
     count = tf.shape(boxes)[1]
     x = tf.reshape(aligned, tf.concat([[-1], tf.shape(aligned)[2:]], 0))
     x = tf.ensure_shape(x, [None, *aligned.shape[2:]])
     for block in self.res5:
-      x = block(x)
+      x = self._block(block, x)
     if cell_masks is not None:
       side = x.shape[1]
       masks = tf.reshape(cell_masks, [-1, side, side, 1])
