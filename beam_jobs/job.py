@@ -109,6 +109,7 @@ def run(request: Request) -> dict[str, Any]:
       command=request.command(),
       max_drop_fraction=request.max_drop_fraction,
       min_answer_occurrences=request.min_answer_occurrences,
+      attributes=read[0].attributes,
     ),
     splits,
     output,

@@ -42,6 +42,7 @@ class Publication:
     command: that builds the folder.
     max_drop_fraction: of the captions or questions of a split.
     min_answer_occurrences: see `build_answer_vocabulary`.
+    attributes: names of the attributes of RoIs.
   """
 
   settings: plans.Settings
@@ -49,6 +50,7 @@ class Publication:
   command: str
   max_drop_fraction: float
   min_answer_occurrences: int
+  attributes: tuple[str, ...] = ()
 
 
 def publish(
@@ -193,6 +195,7 @@ def _manifest(
     'name': publication.settings.name,
     'command': publication.command,
     'categories': list(publication.categories),
+    'attributes': list(publication.attributes),
     'splits': splits,
   }
 

@@ -14,6 +14,7 @@ from vlbert_tf.data.readers import (
   own,
   refcoco,
   vcr,
+  visual_genome,
   vqa,
 )
 
@@ -22,12 +23,14 @@ CAPTIONS = 'captions'
 REFCOCO = 'refcoco'
 VCR = 'vcr'
 OWN = 'own'
+VISUAL_GENOME = 'visual_genome'
 KINDS = {
   VQA: example_schema.QUESTIONS,
   CAPTIONS: example_schema.CAPTIONS,
   REFCOCO: example_schema.EXPRESSIONS,
   VCR: example_schema.CHOICES,
   OWN: example_schema.QUESTIONS,
+  VISUAL_GENOME: example_schema.OBJECTS,
 }
 
 _REQUIRED = {
@@ -36,6 +39,7 @@ _REQUIRED = {
   REFCOCO: ('refs', 'images', 'instances'),
   VCR: ('questions', 'images'),
   OWN: ('questions', 'images'),
+  VISUAL_GENOME: ('objects', 'image_data', 'images', 'categories'),
 }
 _OPTIONAL = {
   VQA: ('annotations',),
@@ -43,12 +47,13 @@ _OPTIONAL = {
   REFCOCO: ('detections',),
   VCR: ('metadata', 'categories'),
   OWN: ('categories',),
+  VISUAL_GENOME: ('attributes', 'attribute_names'),
 }
 # Boxes of these may come from a detector in place of a file.
 _INSTANCES = 'instances'
 _DETECTABLE = (VQA, CAPTIONS)
 # Images are found by their number in any of several folders.
-_SEVERAL_IMAGE_FOLDERS = (VQA, REFCOCO)
+_SEVERAL_IMAGE_FOLDERS = (VQA, REFCOCO, VISUAL_GENOME)
 _NAME = re.compile(r'[A-Za-z][A-Za-z0-9_]*')
 
 
@@ -76,12 +81,14 @@ class SplitItems:
     categories: names of the categories of regions.
     images: that have annotations.
     drops: what was set aside.
+    attributes: names of the attributes of regions; mostly none.
   """
 
   split: str
   categories: tuple[str, ...]
   images: list[ImageAnnotations]
   drops: list[Drop]
+  attributes: tuple[str, ...] = ()
 
 
 def parse_split(dataset: str, text: str, detected: bool = False) -> SplitSource:
@@ -237,6 +244,25 @@ def _read_own(source: SplitSource) -> SplitItems:
   return _split_items(source, categories, items, ())
 
 
+def _read_visual_genome(source: SplitSource) -> SplitItems:
+  paths = source.paths
+  categories = visual_genome.read_vocabulary(paths['categories'][0])
+  attributes = None
+  if 'attribute_names' in paths:
+    attributes = visual_genome.read_vocabulary(paths['attribute_names'][0])
+  items = visual_genome.read_images(
+    paths['objects'][0],
+    paths['image_data'][0],
+    files.images_by_number(paths['images']),
+    categories,
+    attributes,
+    *paths.get('attributes', (None,)),
+  )
+  read_items = _split_items(source, categories.names, items, ())
+  names = attributes.names if attributes else ()
+  return dataclasses.replace(read_items, attributes=names)
+
+
 def _categories(
   source: SplitSource, default: tuple[str, ...]
 ) -> tuple[str, ...]:
@@ -250,6 +276,7 @@ _READERS = {
   REFCOCO: _read_refcoco,
   VCR: _read_vcr,
   OWN: _read_own,
+  VISUAL_GENOME: _read_visual_genome,
 }
 
 

@@ -22,7 +22,7 @@ ALLOWED = {
   'vlbert_tf.elements': (),
   'vlbert_tf.program': (),
   'vlbert_tf.visualization': ('boxes',),
-  'vlbert_tf.checkpoints': ('elements', 'modeling'),
+  'vlbert_tf.checkpoints': ('elements', 'modeling', 'vision'),
   'vlbert_tf.text': ('boxes', 'elements'),
   'vlbert_tf.vision': ('boxes', 'elements'),
   'vlbert_tf.evaluation': ('boxes',),

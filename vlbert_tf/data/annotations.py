@@ -23,6 +23,7 @@ class Region:
     tag: number that texts call it by; -1 where texts have no tags.
     polygons: JSON, a list of polygons of [x, y] points in pixels; '' where
       not known.
+    attributes: what it is like; 1 for the first name of the attribute list.
   """
 
   box: tuple[float, float, float, float]
@@ -30,6 +31,7 @@ class Region:
   score: float = 1.0
   tag: int = -1
   polygons: str = ''
+  attributes: tuple[int, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -124,6 +126,8 @@ class ImageAnnotations:
     size: height and width that the boxes are measured in, pixels; None where
       the file does not say.
     detected: whether the regions are those of a detector.
+    without_text: whether the regions are all there is: the image itself is
+      then what is counted.
   """
 
   image_id: str
@@ -135,12 +139,14 @@ class ImageAnnotations:
   choices: tuple[ChoiceQuestion, ...] = ()
   size: tuple[int, int] | None = None
   detected: bool = False
+  without_text: bool = False
 
   @property
   def count(self) -> int:
     """Texts: captions, questions, expressions and choices."""
     return (
-      len(self.captions)
+      int(self.without_text)
+      + len(self.captions)
       + len(self.questions)
       + len(self.expressions)
       + len(self.choices)

@@ -12,6 +12,9 @@ from vlbert_tf.vision import image as images
 
 Tensors = dict[str, tf.Tensor]
 
+# Of an object; Visual Genome names few more of any.
+_MAX_ATTRIBUTES = 16
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class BatchShape:
@@ -44,7 +47,7 @@ def decode_visual(record: Tensors, shape: BatchShape) -> Tensors:
 
   Returns:
     IMAGE, IMAGE_SIZE, BOXES and ROI_CATEGORIES without a batch dimension,
-    ROI_MASK all True.
+    ROI_MASK all True; and ROI_ATTRIBUTES where the record has attributes.
   """
   max_rois = shape.roi_buckets[-1]
   image, rois = images.scale_image_and_boxes(
@@ -53,7 +56,7 @@ def decode_visual(record: Tensors, shape: BatchShape) -> Tensors:
     shape.short_side,
     shape.long_side,
   )
-  return {
+  visual = {
     elements.IMAGE: image,
     elements.IMAGE_SIZE: tf.cast(tf.shape(image)[:2], tf.float32),
     elements.BOXES: rois,
@@ -62,6 +65,14 @@ def decode_visual(record: Tensors, shape: BatchShape) -> Tensors:
     ),
     elements.ROI_MASK: tf.ones(tf.shape(rois)[:1], tf.bool),
   }
+  if 'roi/attribute' in record:
+    visual[elements.ROI_ATTRIBUTES] = tf.cast(
+      record['roi/attribute'][:max_rois].to_tensor(
+        shape=[None, _MAX_ATTRIBUTES]
+      ),
+      tf.int32,
+    )
+  return visual
 
 
 def flip_visual(visual: Tensors, flip: tf.Tensor) -> Tensors:
@@ -111,6 +122,7 @@ def pad_visual(batch: Tensors, shape: BatchShape) -> Tensors:
     elements.ROI_MASK,
     elements.ROI_MASKED,
     elements.ROI_CATEGORIES,
+    elements.ROI_ATTRIBUTES,
   ):
     if key in batch:
       value = _pad_axes(batch[key], {1: count})

@@ -19,10 +19,14 @@ class ModelConfig(hyperparams.Config):
   Attributes:
     preset: arithmetic of the model; `paper` is VL-BERT as published,
       `official` that of the released weights.
-    size: `tiny` (tests, laptops), `base` (VL-BERT §3.1: 12 layers of 768) or
-      `large` (24 layers of 1024).
+    size: `tiny` (tests, laptops), `minilm` (6 layers of 384, the width of
+      published small language models), `base` (VL-BERT §3.1: 12 layers of
+      768) or `large` (24 layers of 1024).
     visual_features: `pixels`: appearance is computed inside the model and
       trained jointly (VL-BERT §3.4); `precomputed`: it is an input.
+    resnet: the visual network of `pixels`, one of `RESNETS`; empty for that of
+      the size.
+    stride_in_3x3: see `ResNetArchitecture`.
     appearance_size: A, of precomputed features.
     classifier_size: inner size of a classifier of two layers.
     dropout_rate: of embeddings, attention and feed-forward outputs.
@@ -37,6 +41,8 @@ class ModelConfig(hyperparams.Config):
   preset: str = 'paper'
   size: str = 'base'
   visual_features: str = 'pixels'
+  resnet: str = ''
+  stride_in_3x3: bool = False
   appearance_size: int = 2048
   classifier_size: int = 1024
   dropout_rate: float = 0.1
@@ -58,6 +64,11 @@ class ResNetArchitecture:
     depths: number of bottlenecks of res2, res3, res4, res5.
     widths: inner channels of the four stages.
     strides: of the first bottleneck of each stage.
+    stride_in_3x3: whether its 3x3 convolution has the stride, as in
+      torchvision's networks, rather than its first 1x1, as in Caffe's.
+    pool_pads: whether the first window of the max pooling begins a cell before
+      the map, as in torchvision's networks, rather than on its first cell, as
+      in Caffe's.
     expansion: outer channels of a stage over its inner ones.
     standardized: kernels are standardized (Qiao et al., 2019), so that the
       network trains from random weights without batch statistics. Off for
@@ -82,6 +93,8 @@ class ResNetArchitecture:
   pixel_scale: float
   dilation: int = 1
   frozen_stages: int = 0
+  stride_in_3x3: bool = False
+  pool_pads: bool = True
 
   @property
   def feature_stride(self) -> int:
@@ -158,6 +171,8 @@ RESNET_101 = ResNetArchitecture(
   pixel_scale=1.0,
 )
 
+RESNET_50 = dataclasses.replace(RESNET_101, depths=(3, 4, 6, 3))
+
 # Stride 8: the objects of small images span few cells at stride 16.
 THIN_RESNET = ResNetArchitecture(
   stem_width=16,
@@ -172,6 +187,12 @@ THIN_RESNET = ResNetArchitecture(
   pixel_scale=1 / 58,
 )
 
+RESNETS = {
+  'thin': THIN_RESNET,
+  'resnet50': RESNET_50,
+  'resnet101': RESNET_101,
+}
+
 _SIZES = {
   'tiny': {
     'hidden_size': 128,
@@ -182,6 +203,17 @@ _SIZES = {
     'geometry_size': 64,
     'initial_deviation': 0.08,
     'embedding_deviation': 0.1,
+    'resnet': THIN_RESNET,
+  },
+  'minilm': {
+    'hidden_size': 384,
+    'num_layers': 6,
+    'num_heads': 12,
+    'feed_forward_size': 1536,
+    'max_positions': 512,
+    'geometry_size': 64,
+    'initial_deviation': 0.02,
+    'embedding_deviation': 0.02,
     'resnet': THIN_RESNET,
   },
   'base': {
@@ -232,6 +264,9 @@ def resolve(
   )
   _check_choice('xla', config.xla, ('attention', 'none'))
   size = dict(_SIZES[config.size])
+  size['resnet'] = choose_resnet(
+    'model', config.resnet, config.stride_in_3x3, size['resnet']
+  )
   # RoIs take the position after the text, [END] the one after that.
   longest = size['max_positions'] - 2
   if not 5 <= config.max_text_length <= longest:
@@ -260,6 +295,44 @@ def resolve(
     precomputed_appearance_size=config.appearance_size,
     classifier_size=config.classifier_size,
     **size,
+  )
+
+
+def size_of(hidden_size: int, num_layers: int) -> str:
+  """The size with this width and depth; `base` where there is none."""
+  for name, values in _SIZES.items():
+    if (values['hidden_size'], values['num_layers']) == (
+      hidden_size,
+      num_layers,
+    ):
+      return name
+  return 'base'
+
+
+def choose_resnet(
+  section: str, name: str, stride_in_3x3: bool, default: ResNetArchitecture
+) -> ResNetArchitecture:
+  """The visual network that settings name.
+
+  Args:
+    section: of the settings, for the message.
+    name: one of `RESNETS`, or empty.
+    stride_in_3x3: see `ResNetArchitecture`.
+    default: where the name is empty.
+
+  Returns:
+    The network.
+
+  Raises:
+    ValueError: the name is unknown.
+  """
+  if name and name not in RESNETS:
+    raise ValueError(
+      f'{section}.resnet must be one of {", ".join(RESNETS)}, or empty. '
+      f'Received: {name!r}.'
+    )
+  return dataclasses.replace(
+    RESNETS[name] if name else default, stride_in_3x3=stride_in_3x3
   )
 
 
