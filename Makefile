@@ -1,13 +1,17 @@
 # Each target sets up what it needs; `make demo` and `make test` work on a
 # fresh machine. Another Python: make PYTHON=/path/to/python3.11 demo
 
-.PHONY: demo test test-slow bench bench-easy-vqa bench-detection lint format lock install clean
+.PHONY: demo demo-all test test-slow bench bench-easy-vqa bench-detection \
+  bench-vision demo-detector lint format lock install clean
 
 BIN := .venv/bin
 READY := .venv/.ready
 
 demo: $(READY)
 	$(BIN)/vlbert-demo --output_dir=build/demo
+
+demo-all: $(READY)
+	$(BIN)/vlbert-demo --tasks=all --output_dir=build/demo_all
 
 test: $(READY)
 	$(BIN)/pytest -q -n 2 --dist loadfile -m "not slow"
@@ -25,7 +29,7 @@ DETECTION := build/detection
 
 bench-detection: $(READY)
 	$(BIN)/vlbert-make-scenes --output_dir=$(DETECTION)/data \
-	  --caption_images=4000
+	  --caption_images=4000 --seed=8
 	test -d $(DETECTION)/records/scenes || $(BIN)/vlbert-build-examples \
 	  --dataset=captions --name=scenes --output_dir=$(DETECTION)/records \
 	  $(foreach split,train val,$(detection_split))
@@ -36,12 +40,22 @@ bench-detection: $(READY)
 	$(BIN)/vlbert-evaluate --model_dir=$(DETECTION)/model \
 	  --records=$(DETECTION)/records/scenes
 
+# The detector of the demo, trained by the target above: a new one of its kind.
+demo-detector: bench-detection
+	rm -rf configs/detection/scenes
+	$(BIN)/vlbert-publish --model_dir=$(DETECTION)/model \
+	  --output_dir=configs/detection/scenes
+
 comma := ,
 detection_split = --split=$(split)$(comma)$\
   captions=$(DETECTION)/data/captions/$(split).tsv$(comma)$\
   images=$(DETECTION)/data/images$(comma)$\
   image_index=$(DETECTION)/data/captions/$(split)_index.tsv$(comma)$\
   instances=$(DETECTION)/data/instances_captions_$(split).json
+
+# PyTorch, the measure, is no dependency: pip install -e ".[bench]".
+bench-vision: $(READY)
+	$(BIN)/python -m benchmarks.vision
 
 lint: $(READY)
 	$(BIN)/ruff check .

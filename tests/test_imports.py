@@ -36,12 +36,12 @@ ALLOWED = {
     'boxes', 'checkpoints', 'data', 'elements', 'modeling', 'tasks', 'text',
     'vision',
   ),
-  'vlbert_tf.walkthrough': ('evaluation', 'visualization'),
+  'vlbert_tf.walkthrough': ('data', 'evaluation', 'visualization'),
   **{
     f'vlbert_tf.{program}': _FOR_PROGRAMS
     for program in (
       'convert', 'demo', 'evaluate', 'learn_vocabulary', 'make_scenes',
-      'predict', 'train',
+      'predict', 'publish', 'train',
     )
   },
   'beam_jobs': ('boxes', 'data', 'elements', 'program', 'text', 'vision'),

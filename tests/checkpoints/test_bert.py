@@ -204,6 +204,24 @@ def test_converted_weights_can_be_put_on_top_of_others(converted, tmp_path):
   )
 
 
+def test_a_larger_model_does_not_go_on_top_of_a_smaller_one(tmp_path):
+  places = []
+  for hidden in (24, 36):
+    weights = huggingface_weights(np.random.default_rng(4), hidden)
+    places.append(str(tmp_path / f'{hidden}.safetensors'))
+    safetensors_files.write(places[-1], weights)
+  options = sources.Options(num_heads=3, visual_features='precomputed')
+  base = str(tmp_path / 'small')
+  sources.convert('huggingface_bert', places[0], base, options)
+
+  with pytest.raises(ValueError, match=r'\[31, 36\], for .*words \[31, 24\]'):
+    sources.convert(
+      'huggingface_bert', places[1], str(tmp_path / 'a'),
+      sources.Options(num_heads=3, base=base),
+    )  # fmt: skip
+  assert not (tmp_path / 'a').exists()
+
+
 def test_a_preset_of_keras_nlp_gives_the_same_model(converted, tmp_path):
   weights, _, model = converted
   preset = tmp_path / 'preset'

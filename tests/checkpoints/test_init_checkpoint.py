@@ -99,6 +99,21 @@ def test_other_vocabularies_are_cut_or_filled_with_a_warning(
   assert 'positions has 90 rows in the checkpoint and 128' in caplog.text
 
 
+def test_a_model_of_another_size_is_refused(tmp_path):
+  weights = huggingface_weights(
+    np.random.default_rng(4), 64, 128, VOCAB, 2, POSITIONS
+  )
+  safetensors_files.write(str(tmp_path / 'model.safetensors'), weights)
+  (tmp_path / 'vocab.txt').write_text('\n'.join(WORDS) + '\n')
+  output = str(tmp_path / 'ours')
+  options = sources.Options(num_heads=4, visual_features='precomputed')
+  sources.convert('huggingface_bert', str(tmp_path), output, options)
+  task = _task(saved.VQA, output, tmp_path, f'{output}/vocab.txt')
+
+  with pytest.raises(ValueError, match='in the same shapes. Received: .*ours'):
+    task.initialize(task.build_model())
+
+
 def test_a_vocabulary_of_other_weights_is_refused(tmp_path):
   weights = huggingface_weights(np.random.default_rng(4), 24, 40, 5, 1, 9)
   safetensors_files.write(str(tmp_path / 'model.safetensors'), weights)

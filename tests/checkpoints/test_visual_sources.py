@@ -93,6 +93,13 @@ def _reference(weights):
   return np.maximum(hidden, 0), net.appearance(features, BOXES)
 
 
+def _same(ours, theirs):
+  """Equal but for float32, in relation to the largest."""
+  ours = np.asarray(ours)
+  assert ours.shape == theirs.shape
+  assert np.abs(ours - theirs).max() < 1e-5 * np.abs(theirs).max()
+
+
 def _linear(weights, name, x):
   return (
     x @ weights[f'{name}.weight'].reshape(len(weights[f'{name}.weight']), -1).T
@@ -114,7 +121,7 @@ def test_a_detector_says_what_it_says_elsewhere(tmp_path, caffe):
   assert not report.new
   assert not report.ignored
   hidden, expected = _reference(weights)
-  np.testing.assert_allclose(appearance[0], expected, atol=1e-3, rtol=1e-4)
+  _same(appearance[0], expected)
   rpn, box = 'proposal_generator.rpn_head.', 'roi_heads.box_predictor.'
   cells = hidden.reshape(RPN, -1).T
   objectness = _linear(weights, f'{rpn}objectness_logits', cells)
@@ -127,12 +134,8 @@ def test_a_detector_says_what_it_says_elsewhere(tmp_path, caffe):
     objectness = objectness[:, count:] - objectness[:, :count]
     order = [4 * shape + size for size in range(4) for shape in range(3)]
     objectness, deltas = objectness[:, order], deltas[:, order]
-  np.testing.assert_allclose(
-    anchors.logits[0], objectness.reshape(-1), atol=1e-3
-  )
-  np.testing.assert_allclose(
-    anchors.deltas[0], deltas.reshape(-1, 4), atol=1e-3
-  )
+  _same(anchors.logits[0], objectness.reshape(-1))
+  _same(anchors.deltas[0], deltas.reshape(-1, 4))
   scores = _linear(weights, f'{box}cls_score', expected)
   boxes = _linear(weights, f'{box}bbox_pred', expected)
   head = model.roi_head(appearance)
@@ -142,8 +145,8 @@ def test_a_detector_says_what_it_says_elsewhere(tmp_path, caffe):
   else:
     scores = np.roll(scores, 1, axis=1)
     boxes = boxes.reshape(3, CLASSES, 4)
-  np.testing.assert_allclose(head.category_logits[0], scores, atol=1e-3)
-  np.testing.assert_allclose(head.deltas[0], boxes, atol=1e-2, rtol=1e-3)
+  _same(head.category_logits[0], scores)
+  _same(head.deltas[0], boxes)
   # Of categories 1, 3 and background, whose rows theirs count otherwise.
   ours, theirs = [1, 3, 0], [1, 3, 0] if caffe else [0, 2, 3]
   embedded = weights[f'{box}{names[0]}.weight'][theirs]
@@ -153,7 +156,7 @@ def test_a_detector_says_what_it_says_elsewhere(tmp_path, caffe):
   if not caffe:
     attributes = np.roll(attributes, 1, axis=1)
   logits = model.roi_head.attributes(appearance, tf.constant([ours]))
-  np.testing.assert_allclose(logits[0], attributes, atol=1e-2, rtol=1e-3)
+  _same(logits[0], attributes)
 
 
 def test_anchors_sit_where_the_detector_was_trained_with_them(tmp_path):
@@ -229,19 +232,17 @@ def test_a_classifier_of_torchvision_is_the_same_inside_an_image(
     weights, 'conv1', TORCHVISION, stride_in_3x3=True, dilated=False
   )
   colors = IMAGE.astype(np.float64) / 255 - [0.485, 0.456, 0.406]
-  colors /= [0.229, 0.224, 0.225]
-  theirs = net.c4(colors.transpose(2, 0, 1)).transpose(1, 2, 0)
-  difference = np.abs(ours - theirs) / theirs.std()
-  assert difference.max() < 0.02
-  # Without the border's influence there is none.
+  colors = (colors / [0.229, 0.224, 0.225]).transpose(2, 0, 1)
+  theirs = net.c4(colors).transpose(1, 2, 0)
+  assert np.abs(ours - theirs).max() < 0.05 * theirs.std()
+  stem = np.maximum(net._conv(colors, 'conv1', 2, 3), 0).transpose(1, 2, 0)
+  _same(model.roi_features.stem(pixels)[0, 2:-2, 2:-2], stem[2:-2, 2:-2])
   features = RNG.normal(size=[2 * WIDTHS[2], 9, 11])
   appearance = model.roi_features.appearance(
     tf.constant(features.transpose(1, 2, 0)[None], tf.float32),
     tf.constant(BOXES[None]),
   )
-  np.testing.assert_allclose(
-    appearance[0], net.appearance(features, BOXES), atol=1e-3
-  )
+  _same(appearance[0], net.appearance(features, BOXES))
 
 
 def test_weights_made_for_another_network_are_told(tmp_path, caplog):

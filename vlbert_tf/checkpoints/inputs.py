@@ -23,7 +23,10 @@ BERT_SOURCES = ('huggingface_bert', 'google_bert', KERASHUB)
 # Files beside weights that may tell the number of heads.
 _CONFIG_FILES = ('config.json', 'bert_config.json', 'manifest.json')
 _VOCABULARIES = ('vocab.txt', kerashub_bert.VOCABULARY)
-_CATEGORIES, _ATTRIBUTES = 'objects_vocab.txt', 'attributes_vocab.txt'
+_NAMES = {
+  'categories': 'objects_vocab.txt',
+  'attributes': 'attributes_vocab.txt',
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -147,52 +150,52 @@ def text_files(vocab_size: int, path: str, options: Options) -> dict[str, str]:
 
 
 def detector_files(
-  architecture: DetectorArchitecture, output: str, path: str, options: Options
+  architecture: DetectorArchitecture, path: str, options: Options
 ) -> dict[str, str]:
-  """The names of a detector's categories, and settings to export it with.
+  """The names that a detector goes with, and settings that build it again.
 
   Args:
     architecture: of the detector.
-    output: folder that is written.
     path: of the weights.
     options: may name the files.
 
   Returns:
-    Texts by file name; none where there is no file of categories.
+    Texts by file name; without settings where names are missing.
 
   Raises:
     ValueError: a file has another number of names than the detector.
   """
-  texts, settings = {}, {}
-  for name, file, count in (
-    ('categories', _CATEGORIES, architecture.num_categories),
-    ('attributes', _ATTRIBUTES, architecture.num_attributes),
-  ):
-    found = _beside(path, getattr(options, name), (file,)) if count else ''
-    if not found:
-      continue
-    text = _read_text(found)
-    names = len([line for line in text.split('\n') if line.strip()])
-    if names != count:
-      raise ValueError(
-        f'A file of {name} must have a line for each of the {count} that the '
-        f'weights know. Received: {found} with {names}. Pass --{name}.'
+  texts = {}
+  counts = {
+    'categories': architecture.num_categories,
+    'attributes': architecture.num_attributes,
+  }
+  for kind, count in counts.items():
+    given = getattr(options, kind)
+    found = _beside(path, given, (_NAMES[kind],)) if count else ''
+    if found:
+      texts[f'{kind}.txt'] = ''.join(
+        f'{name}\n' for name in _first_names(found, kind, count)
       )
-    texts[file] = text
-    settings[f'{name}_file'] = f'{output.rstrip("/")}/{file}'
-  if not _named_all(architecture, texts):
+  if len(texts) < sum(1 for count in counts.values() if count):
     return texts
   settings = {
     'name': 'vlbert/detection',
     'detector': _detector_settings(architecture),
-    **settings,
   }
   return {**texts, 'params.yaml': yaml.safe_dump({'task': settings})}
 
 
-def _named_all(architecture: DetectorArchitecture, texts) -> bool:
-  attributes = not architecture.num_attributes or _ATTRIBUTES in texts
-  return _CATEGORIES in texts and attributes
+def _first_names(path: str, kind: str, count: int) -> list[str]:
+  """The names of a file, without synonyms, which follow after commas."""
+  lines = [line.strip() for line in _read_text(path).split('\n')]
+  names = [line.split(',')[0] for line in lines if line]
+  if len(names) != count:
+    raise ValueError(
+      f'A file of {kind} must have a line for each of the {count} that the '
+      f'weights know. Received: {path} with {len(names)}. Pass --{kind}.'
+    )
+  return names
 
 
 def _detector_settings(architecture: DetectorArchitecture) -> dict:

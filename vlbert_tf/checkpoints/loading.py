@@ -116,9 +116,9 @@ class LoadedModel:
   def _refcoco(self, arrays):
     text = raw_text.joined(_section(arrays, 'query'))
     _, rois = self._states(arrays, text)
-    logits = self.model.roi_score(rois).numpy()
+    logits = self.model.roi_score(rois)
     boxes = _array(arrays, 'boxes')[..., :4]
-    best = logits.argmax(axis=1)
+    best = logits.numpy().argmax(axis=1)
     predicted = np.take_along_axis(boxes, best[:, None, None], axis=1)[:, 0]
     return {'roi_logits': logits, 'predicted_boxes': predicted}
 

@@ -49,6 +49,17 @@ def find_checkpoint(path: str) -> str:
   )
 
 
+def write_weights(model: tf_keras.Model, folder: str) -> None:
+  """Writes a checkpoint of the weights alone, which all `restore_*` read.
+
+  Args:
+    model: a built model.
+    folder: an existing folder.
+  """
+  checkpoint = tf.train.Checkpoint(model=model)
+  tf.train.CheckpointManager(checkpoint, folder, max_to_keep=1).save()
+
+
 def restore_model(model: tf_keras.Model, checkpoint: str) -> None:
   """Loads all weights of a model.
 

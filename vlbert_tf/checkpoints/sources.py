@@ -52,7 +52,7 @@ def convert(source: str, path: str, output: str, options: Options) -> Report:
   if source == BUTD:
     table = butd_detectron2.table(tensors)
     model = visual_models.build_detector(butd_detectron2.architecture(tensors))
-    files = inputs.detector_files(model.architecture, output, path, options)
+    files = inputs.detector_files(model.architecture, path, options)
   elif source == TORCHVISION:
     model = visual_models.VisualNetwork(
       torchvision_resnet.architecture(tensors)

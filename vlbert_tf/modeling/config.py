@@ -35,6 +35,8 @@ class ModelConfig(hyperparams.Config):
     image_short_side: images are scaled so that their short side has this
       many pixels ...
     image_long_side: ... unless the long side would then exceed this many.
+    frozen_stages: parts of the visual network that do not learn, as
+      `ResNetArchitecture` counts them.
     xla: `attention` compiles the attention core, `none` compiles nothing.
   """
 
@@ -50,6 +52,7 @@ class ModelConfig(hyperparams.Config):
   max_rois: int = 100
   image_short_side: int = 600
   image_long_side: int = 1000
+  frozen_stages: int = 0
   xla: str = 'attention'
 
 
@@ -78,7 +81,7 @@ class ResNetArchitecture:
     dilation: of the 3x3 convolutions of res5. The released networks give res5
       a stride of 1 and this dilation of 2.
     frozen_stages: parts that do not learn: 1 is the stem, 2 the stem and res2,
-      as published detectors are trained, and so on; 0 is none.
+      as published detectors are trained, and so on; 5 is all, 0 is none.
   """
 
   stem_width: int
@@ -281,11 +284,20 @@ def resolve(
       f'image_long_side. Received: {config.image_short_side} and '
       f'{config.image_long_side}.'
     )
+  if not 0 <= config.frozen_stages <= 5:
+    raise ValueError(
+      'model.frozen_stages must lie between 0 (none) and 5 (the whole visual '
+      f'network). Received: {config.frozen_stages}.'
+    )
   arithmetic = arithmetics.PRESETS[config.preset]
   if config.visual_features == 'precomputed':
     size['resnet'] = None
-  elif arithmetic.dilated_res5:
-    size['resnet'] = dilate_res5(size['resnet'])
+  else:
+    size['resnet'] = dataclasses.replace(
+      size['resnet'], frozen_stages=config.frozen_stages
+    )
+    if arithmetic.dilated_res5:
+      size['resnet'] = dilate_res5(size['resnet'])
   return Architecture(
     vocab_size=vocab_size,
     num_categories=num_categories,

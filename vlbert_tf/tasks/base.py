@@ -35,9 +35,12 @@ class TaskConfig(cfg.TaskConfig):
       from; empty for random weights.
     init_detector: checkpoint or model folder of a detector whose visual
       network training starts from, after `init_checkpoint` if both are given.
+    categories_file: names of the object categories, one a line; by default
+      those of the records.
   """
 
   vocab_file: str = ''
+  categories_file: str = ''
   init_detector: str = ''
   model: model_config.ModelConfig = dataclasses.field(
     default_factory=model_config.ModelConfig
@@ -99,6 +102,17 @@ class RecordTask(base_task.Task, abc.ABC):
   def examples_in(self, split: example_schema.SplitInfo) -> int:
     """Examples that an evaluation of a split goes through."""
     return split.annotations
+
+  def categories(self) -> tuple[str, ...]:
+    """Names of the object categories; the k-th is category k + 1."""
+    config = self.task_config
+    if config.categories_file:
+      with tf.io.gfile.GFile(config.categories_file) as file:
+        return tuple(file.read().splitlines())
+    data = config.train_data
+    return self.open_split(
+      data if data.path else config.validation_data
+    ).categories
 
   def open_split(self, config: pipeline.DataConfig) -> example_schema.SplitInfo:
     """The split that a data configuration names, opened once."""
@@ -211,14 +225,10 @@ class VlBertTask(RecordTask):
 
   def architecture(self) -> model_config.Architecture:
     """The model's architecture, with sizes read from vocabulary and records."""
-    config = self.task_config
-    data = (
-      config.train_data if config.train_data.path else (config.validation_data)
-    )
     return model_config.resolve(
-      config.model,
+      self.task_config.model,
       self.tokenizer.vocab_size,
-      len(self.open_split(data).categories),
+      len(self.categories()),
     )
 
   def batch_shape(self, config: pipeline.DataConfig) -> batching.BatchShape:
@@ -234,8 +244,21 @@ class VlBertTask(RecordTask):
     )
 
   def initialize(self, model):
-    """Loads `init_checkpoint` and `init_detector`, where they are given."""
+    """Loads `init_checkpoint` and `init_detector`, where they are given.
+
+    Raises:
+      ValueError: neither is given and some stages are frozen, or a checkpoint
+        does not fit.
+    """
     config = self.task_config
+    frozen = config.model.frozen_stages
+    if frozen and not (config.init_checkpoint or config.init_detector):
+      raise ValueError(
+        'Stages of the visual network that do not learn need weights from '
+        'task.init_detector or task.init_checkpoint. Received: '
+        f'task.model.frozen_stages={frozen} and neither. Name a detector, or '
+        'set task.model.frozen_stages=0.'
+      )
     if config.init_checkpoint:
       restore_backbone(model, config.init_checkpoint)
     if config.init_detector:

@@ -35,11 +35,10 @@ class DetectionConfig(cfg.TaskConfig):
     detector: the model.
     flip_probability: of training on an image's mirror image.
     attribute_loss_weight: of attributes, where records have them.
-    categories_file: names of categories, one a line, where no records are
-      given; synonyms of a name follow it after commas.
-    attributes_file: names of attributes, likewise.
     init_checkpoint: checkpoint or model folder of a detector, or of a VL-BERT,
       whose visual network training starts from; empty for random weights.
+    categories_file: as in `base.TaskConfig`.
+    attributes_file: names of the attributes, likewise.
     train_data: records to train on; an image is one example.
     validation_data: records to evaluate on.
   """
@@ -67,29 +66,14 @@ class DetectionTask(base.RecordTask):
     attributes = (_ATTRIBUTE_LOSS,) if self.attributes() else ()
     return (*_LOSSES, *attributes, 'roi_accuracy', 'object_accuracy')
 
-  def categories(self) -> tuple[str, ...]:
-    """Names of the categories, of the records or of a file."""
-    split = self._records()
-    if split is not None:
-      return split.categories
-    return _first_names(self.task_config.categories_file)
-
   def attributes(self) -> tuple[str, ...]:
-    """Names of the attributes, likewise; empty without any."""
-    split = self._records()
-    if split is not None:
-      return split.attributes
-    path = self.task_config.attributes_file
-    return _first_names(path) if path else ()
-
-  def _records(self) -> example_schema.SplitInfo | None:
+    """Names of the attributes; the k-th is attribute k + 1."""
     config = self.task_config
-    data = (
-      config.train_data if config.train_data.path else config.validation_data
-    )
-    if config.categories_file and not data.path:
-      return None
-    return self.open_split(data)
+    if config.attributes_file:
+      return files.read_names(config.attributes_file)
+    data = config.train_data
+    data = data if data.path else config.validation_data
+    return self.open_split(data).attributes if data.path else ()
 
   def architecture(self) -> DetectorArchitecture:
     """The detector's architecture."""
@@ -230,11 +214,6 @@ class DetectionTask(base.RecordTask):
     """COCO's metrics; see `evaluation.detection`."""
     del global_step
     return mean_average_precision(aggregated_logs)
-
-
-def _first_names(path: str) -> tuple[str, ...]:
-  """The names of a file, without their synonyms."""
-  return tuple(line.split(',')[0] for line in files.read_names(path))
 
 
 def _image_result(row: dict) -> ImageResult:

@@ -30,6 +30,13 @@ TASKS = {
 }
 
 PARAMS_FILE = 'params.yaml'
+# Files that a published folder holds, by the field that names them.
+FILES = {
+  'vocab_file': 'vocab.txt',
+  'answers_file': 'answers.txt',
+  'categories_file': 'categories.txt',
+  'attributes_file': 'attributes.txt',
+}
 
 
 def load_task(
@@ -51,6 +58,9 @@ def load_task(
   config_class, task_class = TASKS[settings['name']]
   config = config_class()
   override(config, settings)
+  for field, name in FILES.items():
+    if tf.io.gfile.exists(f'{model_dir}/{name}'):
+      override(config, {field: f'{model_dir}/{name}'})
   override(config, overrides or {})
   return task_class(config)
 
@@ -71,7 +81,12 @@ def experiment_of(model_dir: str) -> str:
 
 
 def load_task_on(
-  model_dir: str, split: str, records: str = '', swap_images: bool = False
+  model_dir: str,
+  split: str,
+  records: str = '',
+  *,
+  swap_images: bool = False,
+  hide_images: bool = False,
 ) -> base.RecordTask:
   """The task of a model folder, with a split as its validation data.
 
@@ -80,6 +95,7 @@ def load_task_on(
     split: to evaluate on, or to predict.
     records: folder of records; by default that of the training.
     swap_images: see `pipeline.DataConfig`.
+    hide_images: likewise.
 
   Returns:
     The task.
@@ -87,7 +103,12 @@ def load_task_on(
   Raises:
     ValueError: as `load_task`.
   """
-  data = {'split': split, 'swap_images': swap_images, 'is_training': False}
+  data = {
+    'split': split,
+    'swap_images': swap_images,
+    'hide_images': hide_images,
+    'is_training': False,
+  }
   if records:
     data['path'] = records
   return load_task(model_dir, {'validation_data': data})

@@ -213,10 +213,9 @@ class RoiFeatures(tf_keras.layers.Layer):
     )
     self.stages = [_stage(architecture, stage) for stage in range(3)]
     self.res5 = _stage(architecture, 3)
-    if architecture.frozen_stages:
-      frozen = sum(self.stages[: architecture.frozen_stages - 1], [self.stem])
-      for layer in frozen:
-        layer.trainable = False
+    parts = [[self.stem], *self.stages, self.res5]
+    for layer in sum(parts[: architecture.frozen_stages], []):
+      layer.trainable = False
 
   def feature_map(self, image: tf.Tensor, image_size: tf.Tensor) -> tf.Tensor:
     """The C4 map; an image's values do not depend on how far it is padded.
@@ -312,4 +311,6 @@ class RoiFeatures(tf_keras.layers.Layer):
       masks = tf.reshape(cell_masks, [-1, side, side, 1])
       x = x * tf.cast(masks, x.dtype)
     pooled = tf.reduce_mean(x, axis=[1, 2])
+    if self.architecture.frozen_stages == 5:
+      pooled = tf.stop_gradient(pooled)
     return tf.reshape(pooled, [-1, count, self.architecture.appearance_size])
