@@ -2,12 +2,14 @@
 
   make bench-vision
 
-Prints, of runs in turn in one process: images a second of appearance
+Prints, of runs in turn: images a second of appearance
 extraction, ours and that of torchvision's ResNet-101 with the same weights, and
 their ratio; then time and memory of RoIAlign forward and backward, ours and
 one of tf.image.crop_and_resize and its own gradient.
 """
 
+import importlib.util
+import pickle
 import resource
 import statistics
 import subprocess
@@ -21,7 +23,7 @@ from absl import app, flags
 
 from vlbert_tf.checkpoints import conversion, torchvision_resnet, visual_models
 from vlbert_tf.checkpoints.stored import in_memory
-from vlbert_tf.modeling.config import dilate_res5
+from vlbert_tf.modeling.resnets import dilate_res5
 from vlbert_tf.vision.resnet import RoiFeatures
 from vlbert_tf.vision.roi_align import roi_align
 
@@ -49,18 +51,18 @@ def main(argv: list[str]) -> None:
 
 
 def _compare_extraction(rng: np.random.Generator) -> None:
-  try:
-    theirs = _Torch()
-  except ImportError:
-    print('Extraction: PyTorch is not here. pip install "vlbert-tf[bench]"')
+  if not importlib.util.find_spec('torchvision'):
+    print('Extraction: PyTorch is not here. pip install -e ".[bench]"')
     return
-  ours = _our_network(theirs.state())
+  theirs = _Torch()
+  ours = _our_network(theirs.call('state'))
   image = rng.normal(0, 50, [_HEIGHT.value, _WIDTH.value, 3]).astype('f4')
   boxes = _boxes(rng)
-  difference = np.abs(ours(image, boxes) - theirs(image, boxes))
+  expected = theirs.appearance(image, boxes)
+  difference = np.abs(ours(image, boxes) - expected).max() / expected.max()
   times = _in_turn(
     {'ours': lambda: ours(image, boxes),
-     'PyTorch': lambda: theirs(image, boxes)}
+     'PyTorch': lambda: theirs.appearance(image, boxes)}
   )  # fmt: skip
   print(
     f'Extraction, ResNet-101 C4, float32, {_HEIGHT.value}x{_WIDTH.value} '
@@ -69,7 +71,7 @@ def _compare_extraction(rng: np.random.Generator) -> None:
   for name, seconds in times.items():
     print(f'  {name:8} {1 / seconds:.3f} images/s')
   print(f'  ratio    {times["PyTorch"] / times["ours"]:.2f}')
-  print(f'  largest difference of a feature: {difference.max():.1e}')
+  print(f'  largest difference, over the largest feature: {difference:.1e}')
 
 
 def _our_network(state: dict[str, np.ndarray]) -> Callable:
@@ -83,46 +85,29 @@ def _our_network(state: dict[str, np.ndarray]) -> Callable:
   compiled = tf.function(lambda image, boxes: network(image, size, boxes))
 
   def run(image, boxes):
-    # In the graph as in training and serving: pixels 0-255, blue last.
     return compiled(image[None], boxes[None])[0].numpy()
 
   return run
 
 
 class _Torch:
-  """The same network of torchvision's parts."""
+  """`torch_resnet.Network` in its process."""
 
   def __init__(self):
-    import torch
-    import torchvision
+    self._process = subprocess.Popen(
+      [sys.executable, '-m', 'benchmarks.torch_resnet'],
+      stdin=subprocess.PIPE,
+      stdout=subprocess.PIPE,
+    )
 
-    self.torch = torch
-    torch.manual_seed(1)
-    torch.set_num_threads(tf.config.threading.get_intra_op_parallelism_threads()
-                          or torch.get_num_threads())  # fmt: skip
-    self.network = torchvision.models.resnet101(
-      replace_stride_with_dilation=[False, False, True]
-    ).eval()
-    # As in the released networks all convolutions of res5 are dilated; there,
-    # torchvision leaves out the first.
-    first = self.network.layer4[0].conv2
-    first.dilation, first.padding = (2, 2), (2, 2)
-    self.align = torchvision.ops.roi_align
+  def call(self, name: str, *arguments):
+    """What a method of the network returns."""
+    pickle.dump((name, arguments), self._process.stdin)
+    self._process.stdin.flush()
+    return pickle.load(self._process.stdout)
 
-  def state(self) -> dict[str, np.ndarray]:
-    state = self.network.state_dict()
-    return {name: value.numpy() for name, value in state.items()}
-
-  def __call__(self, image, boxes):
-    torch, net = self.torch, self.network
-    with torch.inference_mode():
-      x = torch.from_numpy(image.transpose(2, 0, 1)[None].copy())
-      x = net.maxpool(net.relu(net.bn1(net.conv1(x))))
-      x = net.layer3(net.layer2(net.layer1(x)))
-      x = self.align(
-        x, [torch.from_numpy(boxes)], _BINS, 1 / _STRIDE, sampling_ratio=1
-      )
-      return net.layer4(x).mean(dim=(2, 3)).numpy()
+  def appearance(self, image, boxes):
+    return self.call('appearance', image.transpose(2, 0, 1).copy(), boxes)
 
 
 def _boxes(rng: np.random.Generator) -> np.ndarray:

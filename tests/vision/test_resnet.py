@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 
 from tests.modeling import tiny_model
-from vlbert_tf.modeling import config
+from vlbert_tf.modeling import config, resnets
 from vlbert_tf.vision import resnet
 
 
@@ -131,13 +131,18 @@ def test_the_stride_is_in_the_1x1_or_in_the_3x3(stride_in_3x3):
 
 
 def test_networks_are_chosen_by_name():
-  chosen = config.choose_resnet('model', 'resnet50', True, config.THIN_RESNET)
+  chosen = resnets.choose_resnet('model', 'resnet50', True, config.THIN_RESNET)
 
   assert chosen.depths == (3, 4, 6, 3)
   assert chosen.stride_in_3x3
-  assert config.choose_resnet('model', '', False, chosen).depths == (3, 4, 6, 3)
+  assert resnets.choose_resnet('model', '', False, chosen).depths == (
+    3,
+    4,
+    6,
+    3,
+  )
   with pytest.raises(ValueError, match='detector.resnet must be one of thin'):
-    config.choose_resnet('detector', 'vgg', False, config.THIN_RESNET)
+    resnets.choose_resnet('detector', 'vgg', False, config.THIN_RESNET)
 
 
 def _network(**changes):

@@ -12,7 +12,8 @@ from vlbert_tf.checkpoints import native, visual_models
 from vlbert_tf.checkpoints.conversion import Report
 from vlbert_tf.checkpoints.models import TASKS, TaskModel
 from vlbert_tf.modeling.arithmetic import Arithmetic
-from vlbert_tf.modeling.config import Architecture, ResNetArchitecture
+from vlbert_tf.modeling.config import Architecture
+from vlbert_tf.modeling.resnets import ResNetArchitecture
 from vlbert_tf.vision.detector_architecture import DetectorArchitecture
 
 _REPORT = 'report.json'

@@ -15,6 +15,7 @@ from vlbert_tf.checkpoints import (
   torch_files,
 )
 from vlbert_tf.checkpoints.stored import StoredTensor, Tensors
+from vlbert_tf.modeling.resnets import RESNETS
 from vlbert_tf.vision.detector_architecture import DetectorArchitecture
 
 KERASHUB = 'kerashub_bert'
@@ -203,7 +204,9 @@ def _detector_settings(architecture: DetectorArchitecture) -> dict:
   resnet = architecture.resnet
   return {
     'size': 'base',
-    'resnet': 'resnet101' if resnet.depths[2] > 6 else 'resnet50',
+    'resnet': next(
+      (n for n, known in RESNETS.items() if known.depths == resnet.depths), ''
+    ),
     'pool_pads': resnet.pool_pads,
     'stride_in_3x3': resnet.stride_in_3x3,
     'dilated_res5': resnet.dilation == 2,

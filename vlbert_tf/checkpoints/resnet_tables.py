@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from vlbert_tf.checkpoints import forms
 from vlbert_tf.checkpoints.stored import Tensors
 from vlbert_tf.checkpoints.tables import Row, count, row
-from vlbert_tf.modeling.config import RESNET_101, ResNetArchitecture
+from vlbert_tf.modeling.resnets import RESNET_101, ResNetArchitecture
 
 
 @dataclasses.dataclass(frozen=True)

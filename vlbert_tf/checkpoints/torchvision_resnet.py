@@ -11,7 +11,7 @@ import numpy as np
 from vlbert_tf.checkpoints import forms, resnet_tables
 from vlbert_tf.checkpoints.conversion import Table
 from vlbert_tf.checkpoints.stored import StoredTensor, Tensors
-from vlbert_tf.modeling.config import ResNetArchitecture
+from vlbert_tf.modeling.resnets import ResNetArchitecture
 from vlbert_tf.vision.image import CHANNEL_MEANS
 
 _NAMES = resnet_tables.pytorch_names(

@@ -8,7 +8,7 @@ import tensorflow as tf
 import tf_keras
 
 from vlbert_tf import elements
-from vlbert_tf.modeling.config import ResNetArchitecture
+from vlbert_tf.modeling.resnets import ResNetArchitecture
 from vlbert_tf.vision.detector_architecture import DetectorArchitecture
 from vlbert_tf.vision.faster_rcnn import FasterRcnn
 from vlbert_tf.vision.resnet import RoiFeatures

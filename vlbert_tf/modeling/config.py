@@ -10,6 +10,13 @@ import dataclasses
 from official.modeling import hyperparams
 
 from vlbert_tf.modeling import arithmetic as arithmetics
+from vlbert_tf.modeling.resnets import (
+  RESNET_101,
+  THIN_RESNET,
+  ResNetArchitecture,
+  choose_resnet,
+  dilate_res5,
+)
 
 
 @dataclasses.dataclass
@@ -24,8 +31,8 @@ class ModelConfig(hyperparams.Config):
       768) or `large` (24 layers of 1024).
     visual_features: `pixels`: appearance is computed inside the model and
       trained jointly (VL-BERT §3.4); `precomputed`: it is an input.
-    resnet: the visual network of `pixels`, one of `RESNETS`; empty for that of
-      the size.
+    resnet: the visual network of `pixels`, one of `resnets.RESNETS`; empty for
+      that of the size.
     stride_in_3x3: see `ResNetArchitecture`.
     appearance_size: A, of precomputed features.
     classifier_size: inner size of a classifier of two layers.
@@ -54,61 +61,6 @@ class ModelConfig(hyperparams.Config):
   image_long_side: int = 1000
   frozen_stages: int = 0
   xla: str = 'attention'
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class ResNetArchitecture:
-  """A bottleneck ResNet, split after res4 (C4) for RoIAlign.
-
-  Attributes:
-    stem_width: channels of the stem's convolution, which has stride 2.
-    stem_kernel_size: side of its kernel.
-    stem_pool: whether a 3x3 max pooling of stride 2 follows the stem.
-    depths: number of bottlenecks of res2, res3, res4, res5.
-    widths: inner channels of the four stages.
-    strides: of the first bottleneck of each stage.
-    stride_in_3x3: whether its 3x3 convolution has the stride, as in
-      torchvision's networks, rather than its first 1x1, as in Caffe's.
-    pool_pads: whether the first window of the max pooling begins a cell before
-      the map, as in torchvision's networks, rather than on its first cell, as
-      in Caffe's.
-    expansion: outer channels of a stage over its inner ones.
-    standardized: kernels are standardized (Qiao et al., 2019), so that the
-      network trains from random weights without batch statistics. Off for
-      networks whose published weights have their batch norms folded.
-    roi_size: side of RoIAlign's output, in bins.
-    pixel_scale: that pixels are multiplied with; 1 for published weights.
-    dilation: of the 3x3 convolutions of res5. The released networks give res5
-      a stride of 1 and this dilation of 2.
-    frozen_stages: parts that do not learn: 1 is the stem, 2 the stem and res2,
-      as published detectors are trained, and so on; 5 is all, 0 is none.
-  """
-
-  stem_width: int
-  stem_kernel_size: int
-  stem_pool: bool
-  depths: tuple[int, int, int, int]
-  widths: tuple[int, int, int, int]
-  strides: tuple[int, int, int, int]
-  expansion: int
-  standardized: bool
-  roi_size: int
-  pixel_scale: float
-  dilation: int = 1
-  frozen_stages: int = 0
-  stride_in_3x3: bool = False
-  pool_pads: bool = True
-
-  @property
-  def feature_stride(self) -> int:
-    """Pixels of the image per cell of the C4 map."""
-    stem = 4 if self.stem_pool else 2
-    return stem * self.strides[0] * self.strides[1] * self.strides[2]
-
-  @property
-  def appearance_size(self) -> int:
-    """A, the size of an appearance vector."""
-    return self.widths[3] * self.expansion
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -160,41 +112,6 @@ class Architecture:
       return self.precomputed_appearance_size
     return self.resnet.appearance_size
 
-
-RESNET_101 = ResNetArchitecture(
-  stem_width=64,
-  stem_kernel_size=7,
-  stem_pool=True,
-  depths=(3, 4, 23, 3),
-  widths=(64, 128, 256, 512),
-  strides=(1, 2, 2, 2),
-  expansion=4,
-  standardized=False,
-  roi_size=14,
-  pixel_scale=1.0,
-)
-
-RESNET_50 = dataclasses.replace(RESNET_101, depths=(3, 4, 6, 3))
-
-# Stride 8: the objects of small images span few cells at stride 16.
-THIN_RESNET = ResNetArchitecture(
-  stem_width=16,
-  stem_kernel_size=3,
-  stem_pool=True,
-  depths=(1, 1, 1, 1),
-  widths=(16, 24, 32, 64),
-  strides=(1, 2, 1, 2),
-  expansion=2,
-  standardized=True,
-  roi_size=4,
-  pixel_scale=1 / 58,
-)
-
-RESNETS = {
-  'thin': THIN_RESNET,
-  'resnet50': RESNET_50,
-  'resnet101': RESNET_101,
-}
 
 _SIZES = {
   'tiny': {
@@ -319,40 +236,6 @@ def size_of(hidden_size: int, num_layers: int) -> str:
     ):
       return name
   return 'base'
-
-
-def choose_resnet(
-  section: str, name: str, stride_in_3x3: bool, default: ResNetArchitecture
-) -> ResNetArchitecture:
-  """The visual network that settings name.
-
-  Args:
-    section: of the settings, for the message.
-    name: one of `RESNETS`, or empty.
-    stride_in_3x3: see `ResNetArchitecture`.
-    default: where the name is empty.
-
-  Returns:
-    The network.
-
-  Raises:
-    ValueError: the name is unknown.
-  """
-  if name and name not in RESNETS:
-    raise ValueError(
-      f'{section}.resnet must be one of {", ".join(RESNETS)}, or empty. '
-      f'Received: {name!r}.'
-    )
-  return dataclasses.replace(
-    RESNETS[name] if name else default, stride_in_3x3=stride_in_3x3
-  )
-
-
-def dilate_res5(resnet: ResNetArchitecture) -> ResNetArchitecture:
-  """The same network with stride 1 and dilation 2 in res5."""
-  return dataclasses.replace(
-    resnet, strides=(*resnet.strides[:3], 1), dilation=2
-  )
 
 
 def _check_choice(field: str, value: str, known: tuple[str, ...]) -> None:

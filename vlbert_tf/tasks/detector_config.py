@@ -4,12 +4,12 @@ import dataclasses
 
 from official.modeling import hyperparams
 
-from vlbert_tf.modeling import config as model_config
+from vlbert_tf.modeling import resnets
 from vlbert_tf.vision.detector_architecture import DetectorArchitecture
 
 _RESNETS = {
-  'tiny': model_config.THIN_RESNET,
-  'base': model_config.RESNET_101,
+  'tiny': resnets.THIN_RESNET,
+  'base': resnets.RESNET_101,
 }
 
 
@@ -103,14 +103,14 @@ def detector_architecture(
   same['anchor_sizes'] = tuple(map(float, config.anchor_sizes))
   same['anchor_ratios'] = tuple(map(float, config.anchor_ratios))
   resnet = dataclasses.replace(
-    model_config.choose_resnet(
+    resnets.choose_resnet(
       'detector', config.resnet, config.stride_in_3x3, _RESNETS[config.size]
     ),
     frozen_stages=config.frozen_stages,
     pool_pads=config.pool_pads,
   )
   if config.dilated_res5:
-    resnet = model_config.dilate_res5(resnet)
+    resnet = resnets.dilate_res5(resnet)
   return DetectorArchitecture(
     resnet=resnet,
     num_categories=num_categories,

@@ -9,7 +9,7 @@ class DetectorArchitecture:
   """Faster R-CNN on a C4 map (Ren et al., 2015; Anderson et al., 2018).
 
   Attributes:
-    resnet: the visual network, a `modeling.config.ResNetArchitecture`.
+    resnet: the visual network, a `modeling.resnets.ResNetArchitecture`.
     num_categories: C, background not counted.
     num_attributes: 0 leaves the branch of attributes out.
     anchor_sizes: square roots of the anchors' areas, pixels.

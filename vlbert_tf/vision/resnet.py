@@ -197,7 +197,7 @@ def _repeat_border(x: tf.Tensor, cells: tf.Tensor) -> tf.Tensor:
 class RoiFeatures(tf_keras.layers.Layer):
   """Appearance of boxes: C4 map, RoIAlign, res5, mean (VL-BERT §3.2).
 
-  The architecture is a `modeling.config.ResNetArchitecture`.
+  The architecture is a `modeling.resnets.ResNetArchitecture`.
   """
 
   def __init__(self, architecture, **kwargs):
