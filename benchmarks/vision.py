@@ -10,7 +10,6 @@ one of tf.image.crop_and_resize and its own gradient.
 
 import importlib.util
 import pickle
-import resource
 import statistics
 import subprocess
 import sys
@@ -189,12 +188,23 @@ def _memory(name: str) -> str:
 
 
 def _peak_megabytes(align: Callable, rng: np.random.Generator) -> int:
-  """Of a step above what was there before."""
-  # Warm: a small operation loads what TensorFlow loads once.
-  _ = tf.linalg.matmul(tf.ones([8, 8]), tf.ones([8, 8])).numpy()
-  before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-  _with_gradient(align, rng)()
-  return (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024
+  """Of a second step above what was there before it."""
+  step = _with_gradient(align, rng)
+  # Loads what is loaded once.
+  step()
+  # What importing took would hide it: the kernel starts to count anew.
+  with open('/proc/self/clear_refs', 'w') as file:
+    file.write('5')
+  before = _peak_kilobytes()
+  step()
+  return (_peak_kilobytes() - before) // 1024
+
+
+def _peak_kilobytes() -> int:
+  """The most memory that this process has had, since it was last reset."""
+  with open('/proc/self/status') as file:
+    lines = dict(line.split(':', 1) for line in file)
+  return int(lines['VmHWM'].split()[0])
 
 
 if __name__ == '__main__':
