@@ -3,7 +3,7 @@
 
 .PHONY: demo demo-all test test-slow test-serving toy-model bench \
   bench-easy-vqa bench-detection bench-encoder bench-serving bench-beam \
-  demo-detector lint format lock install clean
+  bench-vision demo-detector lint format lock install clean
 
 BIN := .venv/bin
 READY := .venv/.ready
@@ -84,6 +84,10 @@ detection_split = --split=$(split)$(comma)$\
   images=$(DETECTION)/data/images$(comma)$\
   image_index=$(DETECTION)/data/captions/$(split)_index.tsv$(comma)$\
   instances=$(DETECTION)/data/instances_captions_$(split).json
+
+# PyTorch, the measure, is no dependency: pip install -e ".[bench]".
+bench-vision: $(READY)
+	$(BIN)/python -m benchmarks.vision
 
 lint: $(READY)
 	$(BIN)/ruff check .

@@ -21,6 +21,12 @@ image_index=index.tsv,instances=boxes.json
   vlbert-build-examples --dataset=vcr --name=vcr --output_dir=records \\
     --split=train,questions=vcr1annots/train.jsonl,images=vcr1images
 
+  vlbert-build-examples --dataset=visual_genome --name=genome \\
+    --output_dir=records --split=train,objects=objects.json,\\
+image_data=image_data.json,images=VG_100K,images=VG_100K_2,\\
+categories=objects_vocab.txt,attributes=attributes.json,\\
+attribute_names=attributes_vocab.txt
+
 Boxes of a detector of one's own, with its categories, in place of instances=:
 
   vlbert-build-examples --dataset=captions --name=cc --output_dir=records \\
@@ -47,6 +53,9 @@ of --dataset=vcr: questions (JSON lines), images (folder), metadata (folder,
 where it is another), categories (one a line, where they are not COCO's).
 Keys of --dataset=own, questions of one's own (docs/datasets.md): questions
 (JSON lines), images (folder), categories (labels of boxes, one a line).
+Keys of --dataset=visual_genome, objects without texts, to train a detector on:
+objects, image_data, images (folder, may be repeated), categories (names, one a
+line, synonyms after commas), attributes, attribute_names (as categories).
 
 The records appear in OUTPUT_DIR/NAME/1.0.0 when they are complete, with
 manifest.json (counts), report.json (the page that is printed at the end),

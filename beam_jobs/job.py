@@ -153,6 +153,7 @@ def _run(
       command=request.command(),
       max_drop_fraction=request.max_drop_fraction,
       min_answer_occurrences=request.min_answer_occurrences,
+      attributes=read[0].attributes,
     ),
     splits,
     output,

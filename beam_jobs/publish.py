@@ -43,6 +43,7 @@ class Publication:
     command: that builds the folder.
     max_drop_fraction: of the captions or questions of a split.
     min_answer_occurrences: see `build_answer_vocabulary`.
+    attributes: names of the attributes of RoIs.
   """
 
   settings: plans.Settings
@@ -50,6 +51,7 @@ class Publication:
   command: str
   max_drop_fraction: float
   min_answer_occurrences: int
+  attributes: tuple[str, ...] = ()
 
 
 def publish(
@@ -194,6 +196,7 @@ def _manifest(
     'contents': dataclasses.asdict(publication.settings.contents),
     'command': publication.command,
     'categories': list(publication.categories),
+    'attributes': list(publication.attributes),
     'splits': splits,
   }
 

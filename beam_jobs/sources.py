@@ -15,6 +15,7 @@ from vlbert_tf.data.readers import (
   own,
   refcoco,
   vcr,
+  visual_genome,
   vqa,
 )
 
@@ -24,6 +25,7 @@ REFCOCO = 'refcoco'
 VCR = 'vcr'
 OWN = 'own'
 IMAGES = 'images'
+VISUAL_GENOME = 'visual_genome'
 KINDS = {
   VQA: example_schema.QUESTIONS,
   CAPTIONS: example_schema.CAPTIONS,
@@ -31,6 +33,7 @@ KINDS = {
   VCR: example_schema.CHOICES,
   OWN: example_schema.QUESTIONS,
   IMAGES: example_schema.IMAGES,
+  VISUAL_GENOME: example_schema.OBJECTS,
 }
 
 _REQUIRED = {
@@ -40,6 +43,7 @@ _REQUIRED = {
   VCR: ('questions', 'images'),
   OWN: ('questions', 'images'),
   IMAGES: ('images',),
+  VISUAL_GENOME: ('objects', 'image_data', 'images', 'categories'),
 }
 _OPTIONAL = {
   VQA: ('annotations',),
@@ -48,6 +52,7 @@ _OPTIONAL = {
   VCR: ('metadata', 'categories'),
   OWN: ('categories',),
   IMAGES: ('index',),
+  VISUAL_GENOME: ('attributes', 'attribute_names'),
 }
 _INSTANCES = 'instances'
 # Boxes of these may come from a detector; the words of VCR point at boxes that
@@ -62,7 +67,7 @@ _REPLACED = {
   OWN: ('categories',),
 }
 # Images are found by their number in any of several folders.
-_SEVERAL_IMAGE_FOLDERS = (VQA, REFCOCO)
+_SEVERAL_IMAGE_FOLDERS = (VQA, REFCOCO, VISUAL_GENOME)
 _NAME = re.compile(r'[A-Za-z][A-Za-z0-9_]*')
 
 
@@ -92,12 +97,14 @@ class SplitItems:
     categories: names of the categories of regions.
     images: that have annotations.
     drops: what was set aside.
+    attributes: names of the attributes of regions; mostly none.
   """
 
   split: str
   categories: tuple[str, ...]
   images: list[ImageAnnotations]
   drops: list[Drop]
+  attributes: tuple[str, ...] = ()
 
 
 def parse_split(dataset: str, text: str, detected: bool = False) -> SplitSource:
@@ -267,6 +274,25 @@ def _read_image_list(source: SplitSource) -> SplitItems:
   return _split_items(source, (), items, ())
 
 
+def _read_visual_genome(source: SplitSource) -> SplitItems:
+  paths = source.paths
+  categories = visual_genome.read_vocabulary(paths['categories'][0])
+  attributes = None
+  if 'attribute_names' in paths:
+    attributes = visual_genome.read_vocabulary(paths['attribute_names'][0])
+  items = visual_genome.read_images(
+    paths['objects'][0],
+    paths['image_data'][0],
+    files.images_by_number(paths['images']),
+    categories,
+    attributes,
+    *paths.get('attributes', (None,)),
+  )
+  read_items = _split_items(source, categories.names, items, ())
+  names = attributes.names if attributes else ()
+  return dataclasses.replace(read_items, attributes=names)
+
+
 def _categories(
   source: SplitSource, default: tuple[str, ...]
 ) -> tuple[str, ...]:
@@ -281,6 +307,7 @@ _READERS = {
   VCR: _read_vcr,
   OWN: _read_own,
   IMAGES: _read_image_list,
+  VISUAL_GENOME: _read_visual_genome,
 }
 
 

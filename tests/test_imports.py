@@ -23,7 +23,7 @@ ALLOWED = {
   'vlbert_tf.program': (),
   'vlbert_tf.recomputation': (),
   'vlbert_tf.visualization': ('boxes',),
-  'vlbert_tf.checkpoints': ('elements', 'modeling'),
+  'vlbert_tf.checkpoints': ('elements', 'modeling', 'vision'),
   'vlbert_tf.text': ('boxes', 'elements'),
   'vlbert_tf.vision': ('boxes', 'elements', 'recomputation'),
   'vlbert_tf.evaluation': ('boxes',),

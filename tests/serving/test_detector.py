@@ -12,11 +12,8 @@ from serving.detector import DetectorModule, open_detector
 from tests.beam_jobs import toy_detector
 from tests.data import record_folder
 from vlbert_tf.data import pipeline
-from vlbert_tf.tasks.detection import (
-  DetectionConfig,
-  DetectionTask,
-  DetectorConfig,
-)
+from vlbert_tf.tasks.detection import DetectionConfig, DetectionTask
+from vlbert_tf.tasks.detector_config import DetectorConfig
 
 RNG = np.random.default_rng(11)
 PHOTO = RNG.integers(0, 255, [30, 40, 3], np.uint8)

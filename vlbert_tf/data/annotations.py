@@ -23,6 +23,7 @@ class Region:
     tag: number that texts call it by; -1 where texts have no tags.
     polygons: JSON, a list of polygons of [x, y] points in pixels; '' where
       not known.
+    attributes: what it is like; 1 for the first name of the attribute list.
   """
 
   box: tuple[float, float, float, float]
@@ -30,6 +31,7 @@ class Region:
   score: float = 1.0
   tag: int = -1
   polygons: str = ''
+  attributes: tuple[int, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)

@@ -13,6 +13,9 @@ from vlbert_tf.vision import image as images
 
 Tensors = dict[str, tf.Tensor]
 
+# Of an object; Visual Genome names few more of any.
+_MAX_ATTRIBUTES = 16
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class BatchShape:
@@ -56,7 +59,8 @@ def decode_visual(record: Tensors, shape: BatchShape) -> Tensors:
 
   Returns:
     IMAGE, or APPEARANCE and IMAGE_APPEARANCE in float16; IMAGE_SIZE, BOXES
-    and ROI_CATEGORIES without a batch dimension, ROI_MASK all True.
+    and ROI_CATEGORIES without a batch dimension, ROI_MASK all True; and
+    ROI_ATTRIBUTES where the record has attributes.
 
   Raises:
     ValueError: the records do not hold what is asked for.
@@ -67,13 +71,21 @@ def decode_visual(record: Tensors, shape: BatchShape) -> Tensors:
   else:
     visual = _decode_image(record, shape)
   rois = visual[elements.BOXES]
-  return {
+  visual = {
     **visual,
     elements.ROI_CATEGORIES: tf.cast(
       record['roi/category'][:max_rois], tf.int32
     ),
     elements.ROI_MASK: tf.ones(tf.shape(rois)[:1], tf.bool),
   }
+  if 'roi/attribute' in record:
+    visual[elements.ROI_ATTRIBUTES] = tf.cast(
+      record['roi/attribute'][:max_rois].to_tensor(
+        shape=[None, _MAX_ATTRIBUTES]
+      ),
+      tf.int32,
+    )
+  return visual
 
 
 def _decode_image(record: Tensors, shape: BatchShape) -> Tensors:
@@ -186,6 +198,7 @@ def pad_rois(batch: Tensors, shape: BatchShape) -> Tensors:
     elements.ROI_MASKED,
     elements.ROI_CATEGORIES,
     elements.APPEARANCE,
+    elements.ROI_ATTRIBUTES,
   ):
     if key in batch:
       value = _pad_axes(batch[key], {1: count})

@@ -20,6 +20,7 @@ from vlbert_tf.data.record_kinds import (  # noqa: F401 - part of the record.
   CHOICES,
   EXPRESSIONS,
   IMAGES,
+  OBJECTS,
   QUESTIONS,
 )
 
@@ -50,6 +51,7 @@ class SplitInfo:
     categories: names; the k-th is `roi/category` k + 1, 0 is background.
     text_paths: for captions, tables `image_id<TAB>caption` in record order.
     contents: what the records hold of an image.
+    attributes: names; the k-th is `roi/attribute` k + 1. Empty but for objects.
   """
 
   folder: str
@@ -63,6 +65,7 @@ class SplitInfo:
   categories: tuple[str, ...]
   text_paths: tuple[str, ...]
   contents: Contents = IMAGE_ALONE
+  attributes: tuple[str, ...] = ()
 
 
 def encode_example(
@@ -146,6 +149,7 @@ def parse_example(
     `choice/answer_tags`, `choice/rationales`, `choice/rationale_tags` string
     `[N, 4]`, tags being as many numbers as there are words, -1 for none;
     `choice/answer_label`, `choice/rationale_label` int64 `[N]`, -1 unknown.
+    Objects: ragged `roi/attribute` int64 `[R, (M)]`, from 1 on.
 
   Raises:
     tf.errors.InvalidArgumentError: the record is not of this kind.
@@ -204,6 +208,7 @@ def open_split(folder: str, split: str) -> SplitInfo:
     images=row['images'],
     annotations=row['annotations'],
     categories=tuple(manifest['categories']),
+    attributes=tuple(manifest.get('attributes', ())),
     text_paths=tuple(
       texts_path(*place, k, row['shards'])
       for k in numbers

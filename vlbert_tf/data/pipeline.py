@@ -12,7 +12,12 @@ import tensorflow as tf
 from official.modeling import hyperparams
 
 from vlbert_tf import elements
-from vlbert_tf.data import example_schema, grouping, record_kinds
+from vlbert_tf.data import (
+  example_schema,
+  grouping,
+  record_contents,
+  record_kinds,
+)
 from vlbert_tf.data.batching import Tensors, merge_texts
 
 _GRAY = 117  # near the mean of photos, which becomes 0
@@ -283,7 +288,14 @@ def _with_next_image(records: tf.data.Dataset) -> tf.data.Dataset:
 
 
 def _in_gray(record: Tensors) -> Tensors:
-  """The record with a picture of one color and of the same size."""
-  size = tf.stack([record['image/height'], record['image/width'], 3])
-  gray = tf.fill(tf.cast(size, tf.int32), tf.constant(_GRAY, tf.uint8))
-  return {**record, 'image/encoded': tf.io.encode_png(gray)}
+  """The record with a picture of one color, or with features of nothing."""
+  hidden = {
+    name: tf.zeros_like(record[name])
+    for name in (record_contents.ROI_FEATURE, record_contents.IMAGE_FEATURE)
+    if name in record
+  }
+  if record_contents.ENCODED in record:
+    size = tf.stack([record['image/height'], record['image/width'], 3])
+    gray = tf.fill(tf.cast(size, tf.int32), tf.constant(_GRAY, tf.uint8))
+    hidden[record_contents.ENCODED] = tf.io.encode_png(gray)
+  return {**record, **hidden}
