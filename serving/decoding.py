@@ -4,8 +4,17 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
+from serving import statuses
 from vlbert_tf.data import batching
 from vlbert_tf.vision import image as images
+
+# A few bytes can unfold to any number of pixels. Cameras stay below this.
+MAX_PIXELS = 1 << 27
+
+NOT_AN_IMAGE = (
+  'An image must be the whole bytes of a JPEG, PNG, GIF or BMP of at most '
+  f'{MAX_PIXELS >> 20} megapixels.'
+)
 
 
 class DecodedImages(NamedTuple):
@@ -16,11 +25,13 @@ class DecodedImages(NamedTuple):
       are the batch's own largest.
     size: float32 `[B, 2]`, height and width in pixels.
     ratio: float32 `[B, 2]`, of those to height and width as decoded.
+    status: string `[B]`; an image that cannot be read is one black pixel.
   """
 
   pixels: tf.Tensor
   size: tf.Tensor
   ratio: tf.Tensor
+  status: tf.Tensor
 
 
 def decode_images(
@@ -34,30 +45,68 @@ def decode_images(
 
   Returns:
     `DecodedImages`.
-
-  Raises:
-    tf.errors.InvalidArgumentError: some bytes are no image.
   """
   side = shape.long_side
 
   def prepare(row):
-    pixels = images.decode(row)
+    pixels = _decode(row)
     scaled, _ = images.scale_image_and_boxes(
       pixels, tf.zeros([0, 4]), shape.short_side, side
     )
     size = tf.cast(tf.shape(scaled)[:2], tf.float32)
     ratio = size / tf.cast(tf.shape(pixels)[:2], tf.float32)
-    return tf.image.pad_to_bounding_box(scaled, 0, 0, side, side), size, ratio
+    pixels = tf.image.pad_to_bounding_box(scaled, 0, 0, side, side)
+    return pixels, size, ratio, statuses.OK
+
+  one_black_pixel = (
+    tf.zeros([side, side, 3]), tf.ones([2]), tf.ones([2]), NOT_AN_IMAGE
+  )  # fmt: skip
+
+  def prepare_or_say(row):
+    # The one way to go on after an error inside a graph.
+    good = tf.data.Dataset.from_tensors(row).map(prepare).ignore_errors()
+    bad = tf.data.Dataset.from_tensors(one_black_pixel)
+    return good.concatenate(bad).take(1).get_single_element()
 
   # One row at a time: decoded images differ in size.
-  pixels, size, ratio = tf.map_fn(
-    prepare,
+  pixels, size, ratio, status = tf.map_fn(
+    prepare_or_say,
     encoded,
     fn_output_signature=(
       tf.TensorSpec([side, side, 3], tf.float32),
       tf.TensorSpec([2], tf.float32),
       tf.TensorSpec([2], tf.float32),
+      tf.TensorSpec([], tf.string),
     ),
   )
   largest = tf.cast(tf.reduce_max(size, axis=0), tf.int32)
-  return DecodedImages(pixels[:, : largest[0], : largest[1]], size, ratio)
+  pixels = pixels[:, : largest[0], : largest[1]]
+  return DecodedImages(pixels, size, ratio, status)
+
+
+def _decode(encoded: tf.Tensor) -> tf.Tensor:
+  """Pixels; JPEG and PNG, whose headers are read first, only up to a size."""
+  head = tf.io.decode_raw(tf.strings.substr(encoded, 0, 3), tf.uint8)
+  is_jpeg = tf.reduce_all(head == tf.constant([0xFF, 0xD8, 0xFF], tf.uint8))
+  is_png = tf.strings.substr(encoded, 1, 3) == 'PNG'
+  pixels = tf.case(
+    [
+      (is_jpeg, lambda: _product(tf.io.extract_jpeg_shape(encoded)[:2])),
+      (is_png, lambda: _product(_png_size(encoded))),
+    ],
+    default=lambda: tf.constant(0, tf.int64),
+  )
+  fits = tf.debugging.assert_less_equal(pixels, tf.constant(MAX_PIXELS, tf.int64))
+  with tf.control_dependencies([] if fits is None else [fits]):
+    return images.decode(tf.identity(encoded))
+
+
+def _png_size(encoded: tf.Tensor) -> tf.Tensor:
+  """Width and height in a PNG's first chunk, most significant byte first."""
+  raw = tf.strings.substr(encoded, 16, 8)
+  numbers = tf.io.decode_raw(raw, tf.int32, little_endian=False)
+  return tf.ensure_shape(numbers, [2])
+
+
+def _product(sizes: tf.Tensor) -> tf.Tensor:
+  return tf.reduce_prod(tf.cast(sizes, tf.int64))

@@ -1,18 +1,27 @@
 """The detector as it is served: from the bytes of images to their RoIs."""
 
+import os
+from collections.abc import Callable
+
 import tensorflow as tf
 
-from serving import signatures
+from serving import signatures, statuses
 from serving.decoding import decode_images
 from vlbert_tf import elements
 from vlbert_tf.boxes import clip, rescale
 from vlbert_tf.data import batching
+from vlbert_tf.tasks import saved
 from vlbert_tf.tasks.detection import DetectionTask
 from vlbert_tf.vision.faster_rcnn import FasterRcnn
+
+_SAVED_MODEL = 'saved_model.pb'
+_CONTRACTS = (signatures.DETECT, signatures.CATEGORIES)
 
 
 class DetectorModule(tf.Module):
   """RoIs from images; see `signatures.DETECT` and `signatures.CATEGORIES`."""
+
+  contracts = {contract.name: contract for contract in _CONTRACTS}
 
   def __init__(self, task: DetectionTask, model: FasterRcnn):
     """Takes over a trained detector.
@@ -44,6 +53,14 @@ class DetectorModule(tf.Module):
       signatures.CATEGORIES.name: self.list_categories,
     }
 
+  def answer_eagerly(
+    self, name: str, inputs: batching.Tensors
+  ) -> batching.Tensors:
+    """Outputs of a signature, operation by operation, without its graph."""
+    if name == signatures.CATEGORIES.name:
+      return {'categories': self._categories}
+    return self._detect(**inputs)
+
   def _detect(self, image):
     decoded = decode_images(image, self._shape)
     batch = batching.pad_image(
@@ -57,18 +74,120 @@ class DetectorModule(tf.Module):
       batch[elements.IMAGE], batch[elements.IMAGE_SIZE]
     )
     found = rois.detections
+    valid = found.valid & (decoded.status == statuses.OK)[:, None]
     ratio, size = decoded.ratio[:, None], decoded.size[:, None]
     original = size / ratio
     boxes = rescale(found.boxes, 1.0 / ratio[..., 0], 1.0 / ratio[..., 1])
     # Rounding must not put a corner outside.
     boxes = clip(boxes, original[..., 0], original[..., 1])
-    return {
+    outputs = {
       'boxes': tf.where(
-        found.valid[..., None], boxes, signatures.PADDING_COORDINATE
+        valid[..., None], boxes, signatures.PADDING_COORDINATE
       ),
       'categories': found.categories,
       'scores': found.scores,
-      'appearance': tf.where(found.valid[..., None], rois.appearance, 0.0),
+      'appearance': tf.where(valid[..., None], rois.appearance, 0.0),
       'image_appearance': rois.image_appearance,
-      'count': tf.reduce_sum(tf.cast(found.valid, tf.int32), axis=1),
+      'count': tf.reduce_sum(tf.cast(valid, tf.int32), axis=1),
     }
+    blanks = {
+      'boxes': signatures.PADDING_COORDINATE, 'categories': 0, 'count': 0
+    }  # fmt: skip
+    return statuses.only_answered(outputs, decoded.status, blanks)
+
+
+class EmbeddedDetector(tf.Module):
+  """A detector inside the export of another model.
+
+  Attributes:
+    contracts: what goes into and comes out of its signatures.
+  """
+
+  contracts = DetectorModule.contracts
+
+  def __init__(self, holder: tf.Module, functions: dict[str, Callable]):
+    """Takes over a detector.
+
+    Args:
+      holder: that keeps its variables alive.
+      functions: its signatures.
+    """
+    super().__init__()
+    self._holder = holder
+    self._functions = functions
+
+  @property
+  def signatures(self):
+    """Functions by the names that a client calls them by."""
+    return dict(self._functions)
+
+  def detect(self, image: tf.Tensor) -> batching.Tensors:
+    """Outputs of `signatures.DETECT` for string `[B]`."""
+    return self._functions[signatures.DETECT.name](image=image)
+
+  def check_appearance(self, size: int) -> None:
+    """Fails unless appearance vectors have this size.
+
+    Raises:
+      ValueError: they have another one.
+    """
+    pixel = tf.io.encode_png(tf.zeros([1, 1, 3], tf.uint8))
+    found = self.detect(pixel[None])['image_appearance']
+    if found.shape[-1] != size:
+      raise ValueError(
+        f"The detector's appearance must have the size that the model reads, "
+        f'{size}. Received: a detector with {found.shape[-1]}. Pass the '
+        'detector whose features the model was trained on.'
+      )
+
+
+def open_detector(path: str) -> EmbeddedDetector:
+  """Loads a detector.
+
+  Args:
+    path: folder of an exported detector, of its numbered versions, of which
+      the last is taken, or of a `vlbert/detection` run.
+
+  Returns:
+    The detector.
+
+  Raises:
+    ValueError: it is none of these.
+  """
+  gfile = tf.io.gfile
+  if gfile.exists(os.path.join(path, saved.PARAMS_FILE)):
+    name = saved.experiment_of(path)
+    if name != saved.DETECTION:
+      raise ValueError(
+        'A detector must come from a run of vlbert/detection. '
+        f'Received: {path}, trained for {name}.'
+      )
+    task = saved.load_task(path)
+    module = DetectorModule(task, saved.restore_trained(task, path))
+    return EmbeddedDetector(module, module.signatures)
+  names = gfile.listdir(path) if gfile.isdir(path) else []
+  versions = [int(n.rstrip('/')) for n in names if n.rstrip('/').isdigit()]
+  if _SAVED_MODEL not in names and versions:
+    path = os.path.join(path, str(max(versions)))
+  if not gfile.exists(os.path.join(path, _SAVED_MODEL)):
+    raise ValueError(
+      f'A detector is a folder with {_SAVED_MODEL}, which vlbert-export '
+      f'writes, or with {saved.PARAMS_FILE}, which vlbert-train writes. '
+      f'Received: {path}, which has neither.'
+    )
+  return _loaded(path)
+
+
+def _loaded(path: str) -> EmbeddedDetector:
+  loaded = tf.saved_model.load(path)
+  missing = {contract.name for contract in _CONTRACTS} - set(loaded.signatures)
+  if missing:
+    raise ValueError(
+      f'A detector has the signatures {", ".join(DetectorModule.contracts)}. '
+      f'Received: {path}, with {", ".join(sorted(loaded.signatures))}. '
+      'Export the model folder of a vlbert/detection run.'
+    )
+  functions = {
+    contract.name: loaded.signatures[contract.name] for contract in _CONTRACTS
+  }
+  return EmbeddedDetector(loaded, functions)

@@ -1,159 +1,187 @@
-"""The graph that is served: from bytes and text to answers."""
+"""The graph that is served: from raw inputs to answers."""
+
+import functools
+from collections.abc import Mapping
 
 import tensorflow as tf
-import tf_keras
 
-from serving import signatures
-from serving.decoding import decode_images
+from serving import functions, regions, signatures, statuses
+from serving.detector import EmbeddedDetector
+from serving.texts import TextReader
 from vlbert_tf import elements
-from vlbert_tf.boxes import rescale
 from vlbert_tf.data import batching
-from vlbert_tf.tasks import base
-from vlbert_tf.tasks.vqa import VqaTask
-from vlbert_tf.text.sequence import question_sequence
+from vlbert_tf.modeling.vl_bert import FinalStates
+from vlbert_tf.tasks import saved
+from vlbert_tf.tasks.trained import Trained
+from vlbert_tf.text.tokenizer import WordPieceTokenizer
+
+# A task's functions, each with the head that it needs; the first that the
+# model has is the export's default.
+_FUNCTIONS = {
+  saved.VQA: ((functions.Answer, 'answer'), (functions.Attend, 'answer')),
+  saved.REFCOCO: ((functions.Ground, 'roi_score'),),
+  saved.VCR: ((functions.Choose, 'candidate'),),
+  saved.PRETRAINING: (
+    (functions.FillMask, 'masked_word'),
+    (functions.Match, 'relationship'),
+  ),
+}
 
 
-class VqaModule(tf.Module):
-  """Question answering from raw inputs; see `signatures.VQA`."""
+class ServedModel(tf.Module):
+  """Every signature of a trained model.
 
-  def __init__(self, task: VqaTask, model: tf_keras.Model):
-    """Takes over a trained model.
+  Attributes:
+    sources: where RoIs may come from, the rawest first.
+    contracts: `signatures.Signature` of each, by its key.
+  """
+
+  def __init__(self, trained: Trained, detector: EmbeddedDetector | None = None):
+    """Builds the graphs.
 
     Args:
-      task: of the model.
-      model: with its trained weights.
+      trained: what is served.
+      detector: that finds the RoIs of requests without boxes; or None.
+
+    Raises:
+      ValueError: the detector's appearance has another size than the model
+        reads, or none of the task's heads has learned.
     """
     super().__init__()
-    self._model = model
-    self._task = task
-    self._shape = task.batch_shape(task.task_config.validation_data)
-    self._answers = tf.constant(task.answers)
-    self.serve = tf.function(
-      self._serve,
-      input_signature=[
-        tf.TensorSpec(field.shape, field.dtype, name)
-        for name, field in signatures.VQA.inputs.items()
-      ],
+    self._model = trained.model
+    self._trained = trained
+    self._detector = detector
+    self._reads_features = trained.architecture.resnet is None
+    own = signatures.FEATURES if self._reads_features else signatures.BOXES
+    self.sources = (own,) if detector is None else (signatures.DETECTED, own)
+    if detector is not None and self._reads_features:
+      detector.check_appearance(trained.architecture.appearance_size)
+    self.contracts: dict[str, signatures.Signature] = {}
+    self._calls = {}
+    reader = TextReader(
+      WordPieceTokenizer(trained.vocabulary), trained.shape
     )
+    for function in self._known_functions():
+      for source in self.sources:
+        self._add(function(trained, reader), source)
+    size = trained.architecture.appearance_size
+    self._graphs = {
+      name: _graph(call, self.contracts[name], size)
+      for name, call in self._calls.items()
+    }
+    self._add_default()
+    if detector is not None:
+      self.contracts.update(detector.contracts)
+      self._graphs.update(detector.signatures)
 
   @property
   def signatures(self):
     """Functions by the names that a client calls them by."""
-    return {signatures.VQA.name: self.serve}
+    return dict(self._graphs)
 
-  def _serve(self, image, question, boxes):
-    visual = self._visual(image, boxes)
-    outputs = self._model(
-      {**self._text(question), **visual}, return_attention=True
-    )
-    probabilities = tf.nn.softmax(outputs[elements.ANSWER_LOGITS])
-    count = min(signatures.TOP_ANSWERS, len(self._task.answers))
-    scores, classes = tf.math.top_k(probabilities, count)
-    given = tf.shape(boxes)[1]
-    attention = outputs[elements.ANSWER_ATTENTION] * tf.cast(
-      visual[elements.ROI_MASK], tf.float32
-    )
-    return {
-      'answers': tf.gather(self._answers, classes),
-      'scores': scores,
-      'attention': attention[:, :given],
-    }
+  def answer_eagerly(
+    self, name: str, inputs: batching.Tensors
+  ) -> batching.Tensors:
+    """Outputs of a signature, operation by operation, without its graph.
 
-  def _text(self, question: tf.Tensor) -> batching.Tensors:
-    tokenizer = self._task.tokenizer
-    words = tokenizer.tokenize(question)
-    lengths = words.row_lengths()
-    # [CLS] question [SEP] [MASK] [SEP]
-    max_length = self._shape.text_buckets[-1]
-    longest = max_length - 4
-    tf.debugging.assert_greater(
-      lengths, tf.zeros_like(lengths), 'A question must contain a word.'
-    )
-    tf.debugging.assert_less_equal(
-      lengths,
-      tf.cast(longest, lengths.dtype),
-      f'A question may have at most {longest} word pieces.',
-    )
-    sequence, position = question_sequence(words, tokenizer, max_length)
-    return {
-      **base.padded_text(sequence, sequence.word_ids, self._shape),
-      elements.ANSWER_POSITION: position,
-    }
+    Args:
+      name: of a signature.
+      inputs: of its contract.
+    """
+    return self._calls[name](**inputs)
 
-  def _visual(self, image: tf.Tensor, boxes: tf.Tensor) -> batching.Tensors:
-    real = _real_boxes(boxes)
-    decoded = decode_images(image, self._shape)
-    ratio = decoded.ratio[:, None]
-    boxes = _clip(rescale(boxes, ratio[..., 0], ratio[..., 1]), decoded.size)
-    outside = real & ~_has_area(boxes)
-    tf.debugging.assert_equal(
-      tf.reduce_any(outside), False, 'A box must overlap its image.'
+  def _known_functions(self) -> list[type[functions.Function]]:
+    trained = self._trained
+    known = [
+      function
+      for function, head in _FUNCTIONS[trained.task]
+      if head in trained.heads
+    ]
+    return [*known, functions.Embed]
+
+  def _add(self, function: functions.Function, source: str) -> None:
+    name = signatures.name_on(function.name, source, self.sources[0])
+    self.contracts[name] = signatures.signature(function.name, source, name)
+    self._calls[name] = functools.partial(self._serve, function, source)
+
+  def _add_default(self) -> None:
+    first = next(iter(self.contracts.values()))
+    self.contracts[signatures.DEFAULT] = signatures.Signature(
+      name=signatures.DEFAULT, inputs=first.inputs, outputs=first.outputs
     )
-    return batching.pad_visual(
-      {
-        elements.IMAGE: decoded.pixels,
-        elements.IMAGE_SIZE: decoded.size,
-        elements.BOXES: tf.where(real[..., None], boxes, 0.0),
-        elements.ROI_MASK: real,
-      },
-      self._shape,
+    self._calls[signatures.DEFAULT] = self._calls[first.name]
+    self._graphs[signatures.DEFAULT] = self._graphs[first.name]
+
+  def _serve(
+    self, function: functions.Function, source: str, **inputs: tf.Tensor
+  ) -> batching.Tensors:
+    inputs = _of_one_batch(inputs)
+    found = self._regions(source, inputs)
+    text = function.read(inputs, found)
+    status = statuses.first(found.status, text.status)
+    states = self._states(
+      {**text.inputs, **found.inputs}, function.needs_attention
+    )
+    outputs = function.predict(states, text, found)
+    return statuses.only_answered(
+      {**outputs, 'boxes': found.boxes}, status, function.blanks
     )
 
+  def _regions(self, source: str, inputs) -> regions.Regions:
+    shape = self._trained.shape
+    if source == signatures.BOXES:
+      return regions.given(inputs, shape)
+    if source == signatures.FEATURES:
+      return regions.featured(inputs, shape)
+    return regions.detected(
+      inputs, shape, self._detector.detect, self._reads_features
+    )
 
-def _real_boxes(boxes: tf.Tensor) -> tf.Tensor:
-  """bool `[B, R]`: False for padding; every other row must be a box."""
-  padding = tf.reduce_all(boxes == signatures.PADDING_COORDINATE, axis=-1)
-  valid = _has_area(boxes) & tf.reduce_all(tf.math.is_finite(boxes), axis=-1)
-  tf.debugging.assert_equal(
-    tf.reduce_all(valid | padding),
-    True,
-    'A box is (x1, y1, x2, y2) with x1 < x2 and y1 < y2, or a row of -1.',
+  def _states(self, inputs, return_attention: bool) -> FinalStates:
+    backbone = self._model.backbone
+    if not self._reads_features:
+      return backbone(inputs, return_attention=return_attention)
+    real = inputs[elements.ROI_MASK]
+    whole = backbone.whole_image(inputs)
+    return backbone.encode(
+      {**inputs, elements.ROI_MASKED: tf.zeros_like(real)},
+      _appearance(inputs),
+      tf.concat([whole[:, None], inputs[elements.BOXES]], axis=1),
+      return_attention=return_attention,
+    )
+
+
+def _appearance(inputs: Mapping[str, tf.Tensor]) -> tf.Tensor:
+  """`[B, R + 1, A]`: of the whole image, or the mean, then of the RoIs."""
+  rois = inputs[elements.APPEARANCE]
+  image = inputs[elements.IMAGE_APPEARANCE]
+  real = tf.cast(inputs[elements.ROI_MASK], tf.float32)[..., None]
+  mean = tf.reduce_sum(rois * real, axis=1) / tf.reduce_sum(real, axis=1)
+  missing = tf.reduce_all(image == 0.0, axis=1, keepdims=True)
+  image = tf.where(missing, mean, image)
+  return tf.concat([image[:, None], rois], axis=1)
+
+
+def _of_one_batch(inputs: Mapping[str, tf.Tensor]) -> batching.Tensors:
+  """The inputs, once it is sure that they have as many rows."""
+  rows = [tf.shape(value)[0] for value in inputs.values()]
+  same = tf.debugging.assert_equal(
+    tf.stack(rows), rows[0], 'All inputs must have as many rows.'
   )
-  tf.debugging.assert_equal(
-    tf.reduce_all(tf.reduce_any(valid, axis=1)),
-    True,
-    'Each image needs at least one box.',
-  )
-  return ~padding
+  # Eagerly the assertion is no operation; it has raised already.
+  with tf.control_dependencies([] if same is None else [same]):
+    return {name: tf.identity(value) for name, value in inputs.items()}
 
 
-def _has_area(boxes: tf.Tensor) -> tf.Tensor:
-  return (boxes[..., 2] > boxes[..., 0]) & (boxes[..., 3] > boxes[..., 1])
-
-
-def _clip(boxes: tf.Tensor, size: tf.Tensor) -> tf.Tensor:
-  """Boxes `[B, R, 4]` cut to images of height and width `[B, 2]`."""
-  limit = tf.gather(size, [1, 0, 1, 0], axis=1)[:, None]
-  return tf.clip_by_value(boxes, 0.0, limit)
-
-
-def publish(module: tf.Module, base_path: str, version: int = 0) -> str:
-  """Writes a version that appears only when it is complete.
-
-  Args:
-    module: what is served, with `signatures`.
-    base_path: folder that holds one folder a version.
-    version: to write; 0 is the one after the last.
-
-  Returns:
-    The folder of the version.
-
-  Raises:
-    ValueError: the version exists.
-  """
-  gfile = tf.io.gfile
-  gfile.makedirs(base_path)
-  names = [name.rstrip('/') for name in gfile.listdir(base_path)]
-  numbers = [int(name) for name in names if name.isdigit()]
-  version = version or max(numbers, default=0) + 1
-  if version in numbers:
-    raise ValueError(
-      f'A version is written once. Received: --version={version}, which '
-      f'{base_path} already holds. Leave it out to write the next one.'
-    )
-  folder, partial = f'{base_path}/{version}', f'{base_path}/{version}.partial'
-  if gfile.exists(partial):
-    gfile.rmtree(partial)
-  tf.saved_model.save(module, partial, signatures=module.signatures)
-  gfile.rename(partial, folder)
-  return folder
+def _graph(call, contract: signatures.Signature, appearance_size: int):
+  """A function whose arguments have the names of a signature's inputs."""
+  known = {
+    'appearance': (None, None, appearance_size),
+    'image_appearance': (None, appearance_size),
+  }
+  inputs = {
+    name: tf.TensorSpec(known.get(name, field.shape), field.dtype, name)
+    for name, field in contract.inputs.items()
+  }
+  # Nothing in it branches on a tensor, and looking for that takes seconds.
+  return tf.function(call, autograph=False).get_concrete_function(**inputs)

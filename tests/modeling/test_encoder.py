@@ -64,7 +64,7 @@ def test_a_layer_equals_model_gardens_block_on_the_same_weights():
   )
 
 
-def test_attention_weights_are_those_of_the_last_layer_and_sum_to_one():
+def test_attention_weights_of_every_layer_sum_to_one():
   arch = tiny_model.architecture()
   stack = encoder.Encoder(arch)
   x = tf.random.stateless_normal([2, 5, arch.hidden_size], [1, 2])
@@ -73,8 +73,10 @@ def test_attention_weights_are_those_of_the_last_layer_and_sum_to_one():
   states, weights = stack(x, mask, return_weights=True)
 
   assert states.shape == (2, 5, arch.hidden_size)
-  assert weights.shape == (2, arch.num_heads, 5, 5)
-  np.testing.assert_allclose(tf.reduce_sum(weights, -1), 1.0, atol=1e-6)
+  assert len(weights) == arch.num_layers
+  for of_layer in weights:
+    assert of_layer.shape == (2, arch.num_heads, 5, 5)
+    np.testing.assert_allclose(tf.reduce_sum(of_layer, -1), 1.0, atol=1e-6)
   plain, none = stack(x, mask)
   assert none is None
   np.testing.assert_allclose(plain, states, atol=1e-5)

@@ -95,7 +95,7 @@ def test_attention_is_over_text_rois_and_end_alone():
   states = model(inputs, return_attention=True)
 
   # 5 words, 3 RoIs, [END].
-  assert states.attention.shape == [2, 2, 9, 9]
+  assert [of.shape for of in states.attention] == [[2, 2, 9, 9]] * 2
   assert states.rois.shape == [2, 3, 22]
 
 

@@ -11,7 +11,7 @@ from vlbert_tf.checkpoints.models import TaskModel
 from vlbert_tf.modeling.arithmetic import Arithmetic
 from vlbert_tf.modeling.config import Architecture, ResNetArchitecture
 
-_SIZES = 'architecture.json'
+SIZES = 'architecture.json'
 _REPORT = 'report.json'
 
 
@@ -33,7 +33,7 @@ def write(path: str, model: TaskModel, report: Report) -> None:
   tf.io.gfile.makedirs(partial)
   tf.train.Checkpoint(model=model).save(f'{partial}/converted')
   _write_json(
-    f'{partial}/{_SIZES}',
+    f'{partial}/{SIZES}',
     {
       'task': model.task,
       'num_answers': model.num_answers,
@@ -72,7 +72,7 @@ def read(path: str) -> tuple[TaskModel, Report]:
   Raises:
     ValueError: it is no such folder.
   """
-  sizes = _read_json(path, _SIZES)
+  sizes = _read_json(path, SIZES)
   model = TaskModel(
     _architecture(sizes['architecture']), sizes['task'], sizes['num_answers']
   )

@@ -101,7 +101,20 @@ def pad_visual(batch: Tensors, shape: BatchShape) -> Tensors:
   Returns:
     The batch; all keys that do not concern the image are as they were.
   """
-  padded = pad_image(batch, shape)
+  return pad_rois(pad_image(batch, shape), shape)
+
+
+def pad_rois(batch: Tensors, shape: BatchShape) -> Tensors:
+  """Pads RoIs to a bucket.
+
+  Args:
+    batch: with what belongs to RoIs, padded to the batch's own longest member.
+    shape: what to pad to.
+
+  Returns:
+    The batch; all other keys are as they were.
+  """
+  padded = dict(batch)
   count = smallest_bucket(
     tf.shape(batch[elements.BOXES])[1], shape.roi_buckets, 'RoIs'
   )
@@ -111,6 +124,7 @@ def pad_visual(batch: Tensors, shape: BatchShape) -> Tensors:
     elements.ROI_MASK,
     elements.ROI_MASKED,
     elements.ROI_CATEGORIES,
+    elements.APPEARANCE,
   ):
     if key in batch:
       value = _pad_axes(batch[key], {1: count})

@@ -79,19 +79,19 @@ class Encoder(tf_keras.layers.Layer):
       x: `[B, S, D]`.
       mask: bool `[B, S]`, True where real.
       seed: int32 `[2]`, or None outside training.
-      return_weights: whether the last layer's attention is returned.
+      return_weights: whether attention weights are returned.
 
     Returns:
-      `[B, S, D]`, and the last layer's attention weights, float32
+      `[B, S, D]`, and the attention weights of each layer, float32
       `[B, heads, S, S]`, or None.
     """
     hidden_size = x.shape[-1]
     shape = tf.shape(x)
     x = tf.reshape(x, [-1, hidden_size])
-    weights = None
+    weights = []
     for number, layer in enumerate(self.encoder_layers):
-      last = number == len(self.encoder_layers) - 1
-      x, weights = layer(
-        x, mask, site_seed(seed, 10 + number), return_weights and last
+      x, of_layer = layer(
+        x, mask, site_seed(seed, 10 + number), return_weights
       )
-    return tf.reshape(x, shape), weights
+      weights.append(of_layer)
+    return tf.reshape(x, shape), tuple(weights) if return_weights else None

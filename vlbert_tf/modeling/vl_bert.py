@@ -26,14 +26,14 @@ class FinalStates(NamedTuple):
     rois: `[B, R, D]`.
     whole_image: `[B, D]` where the whole image is one more RoI, or None.
     visual: `[B / G, R, D]`, visual feature embeddings of the RoIs.
-    attention: float32 `[B, heads, S, S]` of the last layer, or None.
+    attention: float32 `[B, heads, S, S]` of each layer, or None.
   """
 
   text: tf.Tensor
   rois: tf.Tensor
   whole_image: tf.Tensor | None
   visual: tf.Tensor
-  attention: tf.Tensor | None
+  attention: tuple[tf.Tensor, ...] | None
 
 
 class VlBert(tf_keras.layers.Layer):
@@ -71,7 +71,7 @@ class VlBert(tf_keras.layers.Layer):
     roi_mask = inputs[elements.ROI_MASK]
     inputs.setdefault(elements.ROI_MASKED, tf.zeros_like(roi_mask))
     boxes = tf.concat(
-      [self._whole_image(inputs)[:, None], inputs[elements.BOXES]], axis=1
+      [self.whole_image(inputs)[:, None], inputs[elements.BOXES]], axis=1
     )
     if self.architecture.resnet is None:
       appearance = self._given_appearance(inputs)
@@ -155,12 +155,7 @@ class VlBert(tf_keras.layers.Layer):
       whole_image = states[:, past_rois]
       if attention is not None:
         # S counts no whole image.
-        attention = tf.concat(
-          [attention[..., :past_rois, :], attention[..., -1:, :]], axis=-2
-        )
-        attention = tf.concat(
-          [attention[..., :past_rois], attention[..., -1:]], axis=-1
-        )
+        attention = tuple(_without(w, past_rois) for w in attention)
     return FinalStates(
       text=states[:, :first_roi],
       rois=states[:, first_roi:past_rois],
@@ -169,8 +164,8 @@ class VlBert(tf_keras.layers.Layer):
       attention=attention,
     )
 
-  def _whole_image(self, inputs) -> tf.Tensor:
-    """The box of the whole image, `[B, 4]`."""
+  def whole_image(self, inputs) -> tf.Tensor:
+    """The box of the whole image, float32 `[B, 4]`, from IMAGE_SIZE."""
     size = inputs[elements.IMAGE_SIZE]
     corner = tf.reverse(size, [-1])
     if self.arithmetic.last_pixel_corner:
@@ -192,3 +187,9 @@ class VlBert(tf_keras.layers.Layer):
         any_hidden, mean, inputs[elements.IMAGE_APPEARANCE]
       )
     return tf.concat([whole_image[:, None], rois], axis=1)
+
+
+def _without(weights: tf.Tensor, past_rois: tf.Tensor) -> tf.Tensor:
+  """Attention without the whole image, which stands before [END]."""
+  weights = tf.concat([weights[..., :past_rois, :], weights[..., -1:, :]], -2)
+  return tf.concat([weights[..., :past_rois], weights[..., -1:]], -1)

@@ -62,7 +62,7 @@ class VqaModel(tf_keras.Model):
     outputs = {elements.ANSWER_LOGITS: self.answer(states.text, position)}
     if return_attention:
       of_answer = tf.gather(
-        tf.reduce_mean(states.attention, axis=1), position, batch_dims=1
+        tf.reduce_mean(states.attention[-1], axis=1), position, batch_dims=1
       )
       first_roi = tf.shape(states.text)[1]
       outputs[elements.ANSWER_ATTENTION] = of_answer[:, first_roi:-1]
