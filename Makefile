@@ -1,8 +1,8 @@
 # Each target sets up what it needs; `make demo` and `make test` work on a
 # fresh machine. Another Python: make PYTHON=/path/to/python3.11 demo
 
-.PHONY: demo test test-slow bench bench-easy-vqa bench-detection demo-detector \
-  lint format lock install clean
+.PHONY: demo test test-slow test-serving toy-model bench bench-easy-vqa \
+  bench-detection bench-serving demo-detector lint format lock install clean
 
 BIN := .venv/bin
 READY := .venv/.ready
@@ -15,6 +15,23 @@ test: $(READY)
 
 test-slow: $(READY)
 	$(BIN)/pytest -q -m slow
+
+# TensorFlow Serving's promises, asked of SERVER=HOST:PORT, which has to serve
+# the model that `make toy-model` writes, as `toy`. Without SERVER they are asked
+# of tensorflow_model_server, where that is on PATH, and of vlbert-serve.
+test-serving: $(READY)
+	VLBERT_SERVER=$(SERVER) $(BIN)/pytest -q $(if $(SERVER),,\
+	  tests/serving/server/test_model_server.py) \
+	  tests/serving/server/test_contract.py \
+	  tests/serving/server/test_model_info.py
+
+toy-model: $(READY)
+	$(BIN)/python -m tests.serving.toy_model build/toy
+
+# The toy model on this machine: requests in a second, with batching and
+# without. MODEL_DIR=export/vlbert measures an export.
+bench-serving: $(READY)
+	$(BIN)/python -m benchmarks.serving --seconds=20 --model_dir=$(MODEL_DIR)
 
 bench: bench-easy-vqa
 

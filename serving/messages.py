@@ -52,8 +52,8 @@ _MESSAGES = {
 }
 
 
-def _declare(messages: Mapping[str, Mapping]) -> descriptor_pool.DescriptorPool:
-  """Turns the table above into descriptors."""
+def declare(messages: Mapping[str, Mapping]) -> descriptor_pool.DescriptorPool:
+  """A pool of its own with the messages of a table like the one above."""
   file = descriptor_pb2.FileDescriptorProto(
     name='vlbert_tf/serving/messages.proto', package=_PACKAGE, syntax='proto3'
   )
@@ -77,7 +77,7 @@ def _declare(messages: Mapping[str, Mapping]) -> descriptor_pool.DescriptorPool:
   return pool
 
 
-_POOL = _declare(_MESSAGES)
+_POOL = declare(_MESSAGES)
 
 
 def _message_class(name: str) -> type:

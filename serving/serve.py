@@ -2,12 +2,15 @@
 
   vlbert-serve --model_dir=/tmp/vlbert/export
   vlbert-serve --model_dir=EXPORT_ROOT --model_name=vlbert --port=8500
+  vlbert-serve --model_config_file=model_server.config --enable_batching \\
+    --batching_parameters_file=batching_parameters.txt
 
 EXPORT_ROOT holds a SavedModel in a folder with a number for a name; the
-highest is served. The API is TensorFlow Serving's (PredictionService,
-ModelService, gRPC health), so a client works with either server. When ready,
-the program prints `Serving MODEL version N on HOST:PORT`. SIGTERM or Ctrl-C:
-calls under way are answered, then it ends.
+highest is served, and a higher one that appears later takes over once it is
+warm. API, flags and configuration files are TensorFlow Serving's, so clients
+and settings work with either server. When ready, the program prints `Serving
+MODEL version N on HOST:PORT`. SIGTERM or Ctrl-C: calls under way are answered,
+then it ends.
 """
 
 import os
@@ -23,14 +26,27 @@ from vlbert_tf import program
 _MODEL_DIR = flags.DEFINE_string(
   'model_dir', '', 'Folder of the versions of an exported model.'
 )
+flags.DEFINE_alias('model_base_path', 'model_dir')  # TensorFlow Serving's name.
 _MODEL_NAME = flags.DEFINE_string(
   'model_name', 'vlbert', 'Name that requests ask for.'
+)
+_MODEL_CONFIG_FILE = flags.DEFINE_string(
+  'model_config_file',
+  '',
+  'ModelServerConfig as text: several models, version policies, labels. In '
+  'place of --model_dir.',
+)
+_POLL_SECONDS = flags.DEFINE_float(
+  'file_system_poll_wait_seconds',
+  1,
+  'Time between two looks for new versions; 0 for none.',
+  lower_bound=0,
 )
 _HOST = flags.DEFINE_string(
   'host',
   '127.0.0.1',
   'Interface to listen on; the default is reachable from this machine only. '
-  'There is no encryption and no log-in.',
+  'There is no log-in, and no encryption without --ssl_config_file.',
 )
 _PORT = flags.DEFINE_integer(
   'port', 8500, 'Port; 0 for any free one.', lower_bound=0, upper_bound=65535
@@ -39,7 +55,27 @@ _PORT_FILE = flags.DEFINE_string(
   'port_file', '', 'File that the port is written to when it answers.'
 )
 _THREADS = flags.DEFINE_integer(
-  'threads', 8, 'Calls worked on at a time.', lower_bound=1
+  'threads', 8, 'Calls that run at a time, without batching.', lower_bound=1
+)
+_ENABLE_BATCHING = flags.DEFINE_bool(
+  'enable_batching', False, 'Merge requests that come at the same time.'
+)
+_BATCHING_PARAMETERS_FILE = flags.DEFINE_string(
+  'batching_parameters_file', '', 'BatchingParameters as text.'
+)
+_SSL_CONFIG_FILE = flags.DEFINE_string(
+  'ssl_config_file', '', 'SSLConfig as text, for an encrypted port.'
+)
+_MONITORING_CONFIG_FILE = flags.DEFINE_string(
+  'monitoring_config_file', '', 'MonitoringConfig as text; see docs.'
+)
+_REST_API_PORT = flags.DEFINE_integer(
+  'rest_api_port',
+  0,
+  "Port of the metrics' page that --monitoring_config_file switches on; 0 for "
+  'none. REST requests to models are not answered.',
+  lower_bound=0,
+  upper_bound=65535,
 )
 _MAX_MESSAGE_MB = flags.DEFINE_integer(
   'max_message_mb',
@@ -63,28 +99,106 @@ def main(argv: list[str]) -> None:
       f'vlbert-serve takes flags only. Received: {" ".join(argv)}. '
       'See vlbert-serve --help.'
     )
-  program.require(model_dir=_MODEL_DIR.value, model_name=_MODEL_NAME.value)
-  path = versions.newest_version(_MODEL_DIR.value)
-  from serving.server import listener, model
+  _check_flags()
+  models, tls, metrics_path = _read_settings()
+  from serving.server import listener, metrics, monitoring, registry, watcher
 
-  version = model.LoadedVersion(_MODEL_NAME.value, path)
+  served = registry.Registry()
+  follower = watcher.VersionWatcher(served, models)
+  follower.load_all()
   stopped = _stop_on_signals()
+  measures = metrics.ServerMetrics()
   server = listener.Listener(
-    model.Registry([version]),
+    served,
     host=_HOST.value,
     port=_PORT.value,
-    threads=_THREADS.value,
+    calls=_calls(measures),
+    measures=measures,
+    follower=follower,
+    tls=tls,
     max_message_bytes=_MAX_MESSAGE_MB.value << 20,
   )
-  if _PORT_FILE.value:
-    _write_port(pathlib.Path(_PORT_FILE.value), server.address)
-  print(
-    f'Serving {version.name} version {version.version} on {server.address}',
-    flush=True,
-  )
+  if metrics_path:
+    page = monitoring.MetricsPage(
+      measures.page, metrics_path, host=_HOST.value, port=_REST_API_PORT.value
+    )
+    logging.info('Metrics on http://%s%s', page.address, metrics_path)
+  if _POLL_SECONDS.value:
+    follower.start(_POLL_SECONDS.value)
+  _announce(served, server.address)
   stopped.wait()
   logging.info('Stopping: calls under way are answered first')
+  follower.stop()
   server.drain(_DRAIN_SECONDS.value)
+
+
+def _check_flags() -> None:
+  """Fails on flags that do not go together, before TensorFlow is imported."""
+  if _MODEL_CONFIG_FILE.value and _MODEL_DIR.value:
+    raise ValueError(
+      'Models come from --model_dir or --model_config_file. Received: both. '
+      'Leave one out.'
+    )
+  if not _MODEL_CONFIG_FILE.value:
+    program.require(model_dir=_MODEL_DIR.value)
+    versions.check_base_path(_MODEL_DIR.value)
+  if _BATCHING_PARAMETERS_FILE.value and not _ENABLE_BATCHING.value:
+    raise ValueError(
+      '--batching_parameters_file needs --enable_batching. '
+      'Received: the file alone. Add the flag.'
+    )
+  if bool(_MONITORING_CONFIG_FILE.value) != bool(_REST_API_PORT.value):
+    raise ValueError(
+      '--monitoring_config_file and --rest_api_port go together. '
+      f'Received: {_MONITORING_CONFIG_FILE.value!r}, {_REST_API_PORT.value}. '
+      'Pass both, for a page of metrics, or neither.'
+    )
+
+
+def _read_settings() -> tuple:
+  """Models, TLS keys or None, and the path of the metrics or ''."""
+  from serving.server import settings
+
+  if _MODEL_CONFIG_FILE.value:
+    models = settings.read_models(_MODEL_CONFIG_FILE.value)
+  else:
+    models = [
+      settings.ModelSettings(
+        name=_MODEL_NAME.value, base_path=pathlib.Path(_MODEL_DIR.value)
+      )
+    ]
+  tls, ssl_file = None, _SSL_CONFIG_FILE.value
+  if ssl_file:
+    tls = settings.read_tls(ssl_file)
+  monitoring_file = _MONITORING_CONFIG_FILE.value
+  metrics_path = ''
+  if monitoring_file:
+    metrics_path = settings.read_metrics_path(monitoring_file)
+  return models, tls, metrics_path
+
+
+def _calls(measures):
+  """How requests reach the models."""
+  from serving.server import batching, scheduling, settings
+
+  if not _ENABLE_BATCHING.value:
+    return scheduling.DirectCalls(measures, concurrent=_THREADS.value)
+  file = _BATCHING_PARAMETERS_FILE.value
+  parameters = (
+    settings.read_batching_parameters(file)
+    if file
+    else settings.BatchingParameters()
+  )
+  return batching.BatchScheduler(parameters, measures)
+
+
+def _announce(served, address: str) -> None:
+  """Tells scripts and people that the server answers, and what."""
+  if _PORT_FILE.value:
+    _write_port(pathlib.Path(_PORT_FILE.value), address)
+  for name in sorted(served.names()):
+    version = served.find(name).version
+    print(f'Serving {name} version {version} on {address}', flush=True)
 
 
 def _stop_on_signals() -> threading.Event:

@@ -1,4 +1,4 @@
-"""A version of a model in memory, and the registry of those that are served.
+"""A version of a model in memory.
 
 Errors of a call are `tf.errors.OpError`s, whose codes are gRPC's, so that an
 error raised inside the graph and one raised around it travel alike.
@@ -6,7 +6,7 @@ error raised inside the graph and one raised around it travel alike.
 
 import pathlib
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import tensorflow as tf
 
@@ -90,43 +90,16 @@ class LoadedVersion:
     """
     return self._functions[signature](**inputs)
 
-
-class Registry:
-  """The versions that are served now."""
-
-  def __init__(self, versions: Sequence[LoadedVersion]) -> None:
-    self._versions = {(v.name, v.version): v for v in versions}
-
-  def versions(self, name: str) -> list[LoadedVersion]:
-    """Versions of a model, oldest first; none for an unknown name."""
-    keys = sorted(key for key in self._versions if key[0] == name)
-    return [self._versions[key] for key in keys]
-
-  def find(self, name: str, version: int | None = None) -> LoadedVersion:
-    """The version that a request is for.
-
-    Args:
-      name: name of the model.
-      version: None for the newest.
-
-    Raises:
-      tf.errors.NotFoundError: no such model or version.
-    """
-    found = [
-      v for v in self.versions(name) if version is None or v.version == version
-    ]
-    if not found:
-      wanted = 'Latest' if version is None else f'Specific({version})'
-      raise tf.errors.NotFoundError(
-        None,
-        None,
-        f'Servable not found for request: {wanted}, model "{name}". '
-        f'Served here: {self._served()}.',
+  def is_batched(self, signature: str) -> bool:
+    """Whether requests can be merged: all tensors have a free first size."""
+    tensors = self.signature_defs[signature]
+    return bool(tensors.inputs) and all(
+      shape.unknown_rank or (shape.dim and shape.dim[0].size == -1)
+      for shape in (
+        *(info.tensor_shape for info in tensors.inputs.values()),
+        *(info.tensor_shape for info in tensors.outputs.values()),
       )
-    return found[-1]
-
-  def _served(self) -> str:
-    return ', '.join(f'{n} version {v}' for n, v in sorted(self._versions))
+    )
 
 
 def _signature_defs(

@@ -1,39 +1,44 @@
 """The services of TensorFlow Serving's API, answered from a registry.
 
 PredictionService has Predict and GetModelMetadata, ModelService has
-GetModelStatus; their other methods answer UNIMPLEMENTED, the generated
-default. A status is what TensorFlow Serving would send.
+GetModelStatus and HandleReloadConfigRequest; the other methods answer
+UNIMPLEMENTED, the generated default. A status is what TensorFlow Serving would
+send.
 """
 
 import functools
 import re
-import threading
+import time
 from collections.abc import Callable
-from concurrent import futures
 
 import grpc
 import tensorflow as tf
 from absl import logging
-from grpc_health.v1 import health, health_pb2
 from tensorflow_serving.apis import (
   get_model_metadata_pb2,
   get_model_status_pb2,
+  model_management_pb2,
   model_pb2,
   model_service_pb2_grpc,
   predict_pb2,
   prediction_service_pb2_grpc,
 )
 
-from serving.server import model, tensors
+from serving.server import (
+  batching,
+  metrics,
+  model,
+  registry,
+  scheduling,
+  settings,
+  tensors,
+  watcher,
+)
 
-PREDICTION_SERVICE = 'tensorflow.serving.PredictionService'
 _SIGNATURE_FIELD = 'signature_def'
 
 # A status travels in HTTP/2 headers, which clients limit to 8 KB in all.
 _MAX_MESSAGE = 1024
-
-# Streams of health changes that are answered at a time; each holds a thread.
-_MAX_WATCHERS = 8
 
 _STATUS_CODES = {code.value[0]: code for code in grpc.StatusCode}
 
@@ -74,8 +79,16 @@ def status_message(message: str) -> str:
 class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
   """Predict and GetModelMetadata."""
 
-  def __init__(self, registry: model.Registry) -> None:
-    self._registry = registry
+  def __init__(
+    self,
+    served: registry.Registry,
+    calls: scheduling.DirectCalls | batching.BatchScheduler,
+    measures: metrics.ServerMetrics,
+  ) -> None:
+    self._served = served
+    self._calls = calls
+    self._measures = measures
+    self._admission = scheduling.Admission(calls.capacity)
 
   @_with_status
   def Predict(  # noqa: N802 - the name in the API.
@@ -84,17 +97,40 @@ class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
     context: grpc.ServicerContext,
   ) -> predict_pb2.PredictResponse:
     """Runs a signature of a model on the tensors of the request."""
-    del context
-    found = _find(self._registry, request)
-    name = request.model_spec.signature_name or model.DEFAULT_SIGNATURE
-    signature = found.signature(name)
-    inputs = tensors.read_inputs(signature, request.inputs)
-    wanted = tensors.output_names(signature, request.output_filter)
-    outputs = found.call(name, inputs)
-    response = predict_pb2.PredictResponse(model_spec=_spec(found, name))
-    for output in wanted:
-      response.outputs[output].CopyFrom(tf.make_tensor_proto(outputs[output]))
-    return response
+    start = time.monotonic()
+    # A name that nobody serves would be a label of the caller's choice.
+    known = request.model_spec.name in self._served.names()
+    name = request.model_spec.name if known else ''
+    status = 'INTERNAL'
+    try:
+      response = self._predict(request, start + context.time_remaining())
+      status = 'OK'
+      return response
+    except tf.errors.OpError as error:
+      status = _STATUS_CODES[error.error_code].name
+      raise
+    finally:
+      self._measures.request_count.add(name, status)
+      self._measures.request_latency.observe(
+        1e6 * (time.monotonic() - start), name, 'Predict', 'GRPC'
+      )
+
+  def _predict(
+    self, request: predict_pb2.PredictRequest, deadline: float
+  ) -> predict_pb2.PredictResponse:
+    with (
+      self._admission.one(),
+      self._served.use(*_asked_for(request)) as found,
+    ):
+      name = request.model_spec.signature_name or model.DEFAULT_SIGNATURE
+      signature = found.signature(name)
+      inputs = tensors.read_inputs(signature, request.inputs)
+      wanted = tensors.output_names(signature, request.output_filter)
+      outputs = self._calls.call(found, name, inputs, deadline)
+      response = predict_pb2.PredictResponse(model_spec=_spec(found, name))
+      for output in wanted:
+        response.outputs[output].CopyFrom(tf.make_tensor_proto(outputs[output]))
+      return response
 
   @_with_status
   def GetModelMetadata(  # noqa: N802 - the name in the API.
@@ -111,7 +147,7 @@ class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
     for field in request.metadata_field:
       if field != _SIGNATURE_FIELD:
         raise _refused(f'Metadata field {field} is not supported')
-    found = _find(self._registry, request)
+    found = self._served.find(*_asked_for(request))
     signatures = get_model_metadata_pb2.SignatureDefMap()
     for name, signature in found.signature_defs.items():
       signatures.signature_def[name].CopyFrom(signature)
@@ -123,10 +159,16 @@ class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
 
 
 class ModelService(model_service_pb2_grpc.ModelServiceServicer):
-  """GetModelStatus."""
+  """GetModelStatus and HandleReloadConfigRequest."""
 
-  def __init__(self, registry: model.Registry) -> None:
-    self._registry = registry
+  def __init__(
+    self,
+    served: registry.Registry,
+    follower: watcher.VersionWatcher | None = None,
+  ) -> None:
+    """Without a watcher the models cannot be changed."""
+    self._served = served
+    self._watcher = follower
 
   @_with_status
   def GetModelStatus(  # noqa: N802 - the name in the API.
@@ -136,83 +178,61 @@ class ModelService(model_service_pb2_grpc.ModelServiceServicer):
   ) -> get_model_status_pb2.GetModelStatusResponse:
     """State of one version of a model, or of all."""
     del context
-    name, version = _asked_for(request)
-    found = self._registry.versions(name)
+    name, version, label = _asked_for(request)
+    if label:
+      version = self._served.find(name, label=label).version
+    found = self._served.statuses(name)
     if not found:
       raise tf.errors.NotFoundError(
         None, None, f'Could not find any versions of model {name}'
       )
     if version is not None:
-      found = [loaded for loaded in found if loaded.version == version]
+      found = [status for status in found if status.version == version]
     if not found:
       raise tf.errors.NotFoundError(
         None, None, f'Could not find version {version} of model {name}'
       )
     response = get_model_status_pb2.GetModelStatusResponse()
-    for loaded in found:
+    for one in found:
       status = response.model_version_status.add(
-        version=loaded.version,
-        state=get_model_status_pb2.ModelVersionStatus.AVAILABLE,
+        version=one.version, state=one.state
       )
       status.status.SetInParent()  # error_code OK is the default value.
+      if one.error:
+        status.status.error_code = tf.errors.UNKNOWN
+        status.status.error_message = one.error
+    return response
+
+  @_with_status
+  def HandleReloadConfigRequest(  # noqa: N802 - the name in the API.
+    self,
+    request: model_management_pb2.ReloadConfigRequest,
+    context: grpc.ServicerContext,
+  ) -> model_management_pb2.ReloadConfigResponse:
+    """Serves the models of another configuration."""
+    del context
+    if self._watcher is None:
+      raise tf.errors.UnimplementedError(
+        None, None, 'This server serves what it was given at its start'
+      )
+    try:
+      self._watcher.configure(settings.model_settings(request.config))
+    except ValueError as error:
+      raise _refused(str(error)) from error
+    response = model_management_pb2.ReloadConfigResponse()
+    response.status.SetInParent()  # error_code OK is the default value.
     return response
 
 
-class Health(health.HealthServicer):
-  """gRPC's health service, which lets go of its watchers on shutdown.
-
-  A watcher's stream never ends by itself and would hold a graceful shutdown
-  up to its deadline.
-  """
-
-  def __init__(self) -> None:
-    super().__init__(
-      experimental_non_blocking=False,
-      experimental_thread_pool=futures.ThreadPoolExecutor(_MAX_WATCHERS),
-    )
-    self._watchers = set()
-    self._watchers_lock = threading.Lock()
-    self.set(PREDICTION_SERVICE, health_pb2.HealthCheckResponse.SERVING)
-
-  def Watch(  # noqa: N802 - the name in the API.
-    self,
-    request: health_pb2.HealthCheckRequest,
-    context: grpc.ServicerContext,
-  ) -> object:
-    """Streams the status now and each change of it."""
-    watcher = super().Watch(request, context)
-    with self._watchers_lock:
-      self._watchers.add(watcher)
-    context.add_callback(lambda: self._forget(watcher))
-    return watcher
-
-  def shut_down(self) -> None:
-    """Says NOT_SERVING to everyone, then ends the streams."""
-    self.enter_graceful_shutdown()
-    with self._watchers_lock:
-      for watcher in self._watchers:
-        watcher.close()
-
-  def _forget(self, watcher: object) -> None:
-    with self._watchers_lock:
-      self._watchers.discard(watcher)
-
-
-def _find(registry: model.Registry, request: object) -> model.LoadedVersion:
-  return registry.find(*_asked_for(request))
-
-
-def _asked_for(request: object) -> tuple[str, int | None]:
-  """Name and version of a request's ModelSpec."""
+def _asked_for(request: object) -> tuple[str, int | None, str]:
+  """Name, version and label of a request's ModelSpec."""
   if not request.HasField('model_spec'):
     raise _refused('Missing ModelSpec')
   spec = request.model_spec
   if not spec.name:
     raise _refused('ModelSpec has no name specified.')
-  if spec.HasField('version_label'):
-    # Labels come from a configuration file, which this server has not.
-    raise _refused(f'Unrecognized servable version label: {spec.version_label}')
-  return spec.name, spec.version.value if spec.HasField('version') else None
+  version = spec.version.value if spec.HasField('version') else None
+  return spec.name, version, spec.version_label
 
 
 def _spec(

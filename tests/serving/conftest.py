@@ -1,12 +1,13 @@
 """A toy model on disk, and a server of it on a socket."""
 
+import os
 import threading
 
 import grpc
 import pytest
 from tensorflow_serving.apis import prediction_service_pb2_grpc
 
-from serving.server import listener, model
+from serving.server import listener, model, registry
 from tests.serving import toy_model
 
 
@@ -20,9 +21,15 @@ def export_root(tmp_path_factory):
 
 @pytest.fixture(scope='session')
 def address(export_root):
-  """HOST:PORT of a server of `toy`, version 7."""
+  """HOST:PORT of a server of `toy`, version 7.
+
+  `make test-serving` names one; otherwise this project's is started.
+  """
+  if os.environ.get('VLBERT_SERVER'):
+    yield os.environ['VLBERT_SERVER']
+    return
   version = model.LoadedVersion('toy', export_root / '7')
-  server = listener.Listener(model.Registry([version]))
+  server = listener.Listener(registry.Registry([version]))
   yield server.address
   server.drain(0)
 
@@ -46,7 +53,7 @@ def gated(export_root):
   """A server whose calls wait: itself, `entered` and `gate`."""
   entered, gate = threading.Event(), threading.Event()
   version = toy_model.GatedVersion(export_root / '7', entered, gate)
-  server = listener.Listener(model.Registry([version]))
+  server = listener.Listener(registry.Registry([version]))
   yield server, entered, gate
   gate.set()
   server.drain(10)

@@ -1,34 +1,14 @@
 """vlbert-serve as a process: from its start to its end, asked by vlbert-ask."""
 
-import signal
+import socket
 import subprocess
 import sys
-import threading
-import time
+import urllib.request
 
-from tests.serving import toy_model
+import pytest
 
-START_SECONDS = 120
-
-
-def start(*arguments):
-  return subprocess.Popen(
-    [sys.executable, '-m', 'serving.serve', *arguments],
-    stdout=subprocess.PIPE,
-    stderr=subprocess.DEVNULL,
-    text=True,
-  )
-
-
-def port_when_ready(process, port_file):
-  """Waits for the file, as a script would."""
-  never = threading.Event()
-  deadline = time.monotonic() + START_SECONDS
-  while not port_file.exists():
-    assert process.poll() is None, 'the server ended before it was ready'
-    assert time.monotonic() < deadline, 'the server is not ready'
-    never.wait(0.05)
-  return int(port_file.read_text())
+from serving import client
+from tests.serving import server_process, toy_model
 
 
 def fail(*arguments):
@@ -36,7 +16,7 @@ def fail(*arguments):
     [sys.executable, '-m', 'serving.serve', *arguments],
     capture_output=True,
     text=True,
-    timeout=START_SECONDS,
+    timeout=server_process.START_SECONDS,
     check=False,
   )
 
@@ -46,35 +26,101 @@ def test_a_server_answers_vlbert_ask_and_ends_well_on_sigterm(tmp_path):
   toy_model.export(tmp_path / 'export' / '10', factor=10.0)
   image = tmp_path / 'gray.jpg'
   image.write_bytes(toy_model.jpeg(12, 5))
-  port_file = tmp_path / 'port'
-  process = start(
-    f'--model_dir={tmp_path / "export"}', '--port=0', f'--port_file={port_file}'
-  )
-  try:
-    port = port_when_ready(process, port_file)
-    line = process.stdout.readline()
+  with server_process.ServerProcess(
+    tmp_path, f'--model_dir={tmp_path / "export"}'
+  ) as server:
+    line = server.process.stdout.readline()
     asked = subprocess.run(
       [
         *(sys.executable, '-m', 'serving.ask', str(image), 'what color is?'),
-        *(f'--server=127.0.0.1:{port}', '--boxes=0,0,5,5;1,1,9,4'),
+        *(f'--server={server.address}', '--boxes=0,0,5,5;1,1,9,4'),
       ],
       capture_output=True,
       text=True,
       timeout=60,
       check=False,
     )
-    process.send_signal(signal.SIGTERM)
-    code = process.wait(60)
-  finally:
-    process.kill()
+    code = server.terminate()
 
-  assert line == f'Serving vlbert version 10 on 127.0.0.1:{port}\n'
+  assert line == f'Serving vlbert version 10 on {server.address}\n'
   # 12 pixels wide, 4 words.
   assert (asked.stdout, asked.stderr) == (
     ' 75.0 %  12x5\n 25.0 %  4 words\n',
     '',
   )
   assert code == 0
+
+
+def test_a_server_takes_tensorflow_servings_flags_and_files(tmp_path):
+  for name, number in (('a', 1), ('a', 2), ('b', 4)):
+    toy_model.export(tmp_path / name / str(number), factor=float(number))
+  (tmp_path / 'models.config').write_text(
+    f"""
+    model_config_list {{
+      config {{
+        name: "a" base_path: "{tmp_path / 'a'}" model_platform: "tensorflow"
+        model_version_policy {{ all {{}} }}
+        version_labels {{ key: "stable" value: 1 }}
+      }}
+      config {{
+        name: "b" base_path: "{tmp_path / 'b'}" model_platform: "tensorflow"
+      }}
+    }}
+    """
+  )
+  (tmp_path / 'batching.txt').write_text('max_batch_size { value: 4 }')
+  (tmp_path / 'monitoring.config').write_text(
+    'prometheus_config { enable: true path: "/metrics" }'
+  )
+  with socket.socket() as held:
+    held.bind(('127.0.0.1', 0))
+    metrics_port = held.getsockname()[1]
+  with server_process.ServerProcess(
+    tmp_path,
+    f'--model_config_file={tmp_path / "models.config"}',
+    '--enable_batching',
+    f'--batching_parameters_file={tmp_path / "batching.txt"}',
+    f'--monitoring_config_file={tmp_path / "monitoring.config"}',
+    f'--rest_api_port={metrics_port}',
+  ) as server:
+    lines = [server.process.stdout.readline() for _ in range(2)]
+    versions = []
+    for name in ('a', 'b'):
+      with client.Client(server.address, name) as connection:
+        answer = connection.ask(toy_model.png(3, 2), 'what?')
+        versions.append(answer.model_version)
+    page = urllib.request.urlopen(
+      f'http://127.0.0.1:{metrics_port}/metrics', timeout=60
+    ).read()
+    code = server.terminate()
+
+  assert lines == [
+    f'Serving a version 2 on {server.address}\n',
+    f'Serving b version 4 on {server.address}\n',
+  ]
+  assert versions == [2, 4]
+  assert b':batching_session:processed_batch_size_count 2' in page
+  assert code == 0
+
+
+@pytest.mark.parametrize(
+  ('flags', 'sentence'),
+  [
+    (['--model_dir=.', '--model_config_file=a'], 'Received: both'),
+    (['--model_config_file=/nothing'], 'No such file'),
+    (
+      ['--model_config_file=a', '--batching_parameters_file=b'],
+      'needs --enable_batching',
+    ),
+    (['--model_config_file=a', '--rest_api_port=8501'], 'go together'),
+  ],
+)
+def test_flags_that_do_not_go_together_are_told(flags, sentence):
+  done = fail(*flags)
+
+  assert done.returncode == 1
+  assert sentence in done.stderr
+  assert done.stderr.count('\n') == 1
 
 
 def test_a_folder_without_a_version_is_told_at_once(tmp_path):

@@ -1,26 +1,22 @@
 """A server's life on its port: health, draining, a port that is taken."""
 
+import datetime
 import threading
 
 import grpc
 import pytest
-import tensorflow as tf
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 from grpc_health.v1 import health_pb2, health_pb2_grpc
-from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
+from tensorflow_serving.apis import prediction_service_pb2_grpc
 
-from serving.server import listener, model
+from serving.server import listener, model, registry, settings
+from tests.serving.toy_requests import DEADLINE, outputs_of, predict_request
 
-DEADLINE = 30
 SERVING = health_pb2.HealthCheckResponse.SERVING
 NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
-
-
-def arithmetic_request():
-  request = predict_pb2.PredictRequest()
-  request.model_spec.name = 'toy'
-  request.model_spec.signature_name = 'arithmetic'
-  request.inputs['x'].CopyFrom(tf.make_tensor_proto([2.0]))
-  return request
 
 
 @pytest.mark.parametrize(
@@ -52,7 +48,7 @@ def test_draining_answers_the_calls_under_way_and_refuses_others(gated):
     )
     assert next(watch).status == SERVING
     under_way = prediction.Predict.future(
-      arithmetic_request(), timeout=DEADLINE
+      predict_request('arithmetic', x=[2.0]), timeout=DEADLINE
     )
     assert entered.wait(DEADLINE)
 
@@ -66,14 +62,13 @@ def test_draining_answers_the_calls_under_way_and_refuses_others(gated):
       pytest.raises(grpc.RpcError) as caught,
     ):
       prediction_service_pb2_grpc.PredictionServiceStub(later).Predict(
-        arithmetic_request(), timeout=DEADLINE
+        predict_request('arithmetic', x=[2.0]), timeout=DEADLINE
       )
     assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
     assert not under_way.done()
 
     gate.set()
-    outputs = under_way.result(DEADLINE).outputs
-    assert tf.make_ndarray(outputs['product']).tolist() == [6.0]
+    assert outputs_of(under_way.result(DEADLINE))['product'] == [6.0]
     draining.join(DEADLINE)
     assert not draining.is_alive()
 
@@ -82,7 +77,9 @@ def test_a_call_that_outlasts_the_drain_is_cancelled(gated):
   server, entered, _ = gated
   with grpc.insecure_channel(server.address) as channel:
     prediction = prediction_service_pb2_grpc.PredictionServiceStub(channel)
-    stuck = prediction.Predict.future(arithmetic_request(), timeout=DEADLINE)
+    stuck = prediction.Predict.future(
+      predict_request('arithmetic', x=[2.0]), timeout=DEADLINE
+    )
     assert entered.wait(DEADLINE)
 
     server.drain(0.1)
@@ -97,6 +94,65 @@ def test_a_port_that_is_taken_is_told(address):
   port = int(address.rpartition(':')[2])
 
   with pytest.raises(ValueError, match='needs a free port') as caught:
-    listener.Listener(model.Registry([]), port=port)
+    listener.Listener(registry.Registry([]), port=port)
 
   assert f'Received: 127.0.0.1:{port}' in str(caught.value)
+
+
+def certificate():
+  """Key and self-signed certificate of `localhost`, in PEM."""
+  key = ec.generate_private_key(ec.SECP256R1())
+  name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, 'localhost')])
+  start = datetime.datetime(2020, 1, 1)
+  signed = (
+    x509.CertificateBuilder()
+    .subject_name(name)
+    .issuer_name(name)
+    .public_key(key.public_key())
+    .serial_number(1)
+    .not_valid_before(start)
+    .not_valid_after(start + datetime.timedelta(days=36500))
+    .add_extension(
+      x509.SubjectAlternativeName([x509.DNSName('localhost')]), critical=False
+    )
+    .sign(key, hashes.SHA256())
+  )
+  pem = serialization.Encoding.PEM
+  return key.private_bytes(
+    pem,
+    serialization.PrivateFormat.PKCS8,
+    serialization.NoEncryption(),
+  ), signed.public_bytes(pem)
+
+
+@pytest.mark.parametrize('client_verify', [False, True])
+def test_an_encrypted_port_answers_those_who_know_it(
+  export_root, client_verify
+):
+  key, cert = certificate()
+  server = listener.Listener(
+    registry.Registry([model.LoadedVersion('toy', export_root / '7')]),
+    tls=settings.TlsSettings(
+      server_key=key.decode(),
+      server_cert=cert.decode(),
+      custom_ca=cert.decode(),
+      client_verify=client_verify,
+    ),
+  )
+  target = f'localhost:{server.address.rpartition(":")[2]}'
+
+  def status(credentials):
+    with grpc.secure_channel(target, credentials) as channel:
+      stub = prediction_service_pb2_grpc.PredictionServiceStub(channel)
+      request = predict_request('arithmetic', x=[2.0])
+      return stub.Predict.future(request, timeout=DEADLINE).code()
+
+  known = grpc.ssl_channel_credentials(cert, key, cert)
+  anonymous = grpc.ssl_channel_credentials(cert)
+  stranger = grpc.ssl_channel_credentials(certificate()[1])
+  refused = grpc.StatusCode.UNAVAILABLE
+  assert status(known) is grpc.StatusCode.OK
+  assert status(stranger) is refused
+  expected = refused if client_verify else grpc.StatusCode.OK
+  assert status(anonymous) is expected
+  server.drain(0)

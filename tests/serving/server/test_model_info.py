@@ -1,4 +1,4 @@
-"""Metadata and status of a model, over a socket."""
+"""What TensorFlow Serving promises of metadata and status, as test_contract."""
 
 import grpc
 import pytest
@@ -11,8 +11,7 @@ from tensorflow_serving.apis import (
 )
 
 from serving import signatures
-
-DEADLINE = 30
+from tests.serving.toy_requests import DEADLINE, refusal
 
 
 @pytest.fixture(scope='module')
@@ -34,12 +33,6 @@ def status_request(name, version=None):
   if version is not None:
     request.model_spec.version.value = version
   return request
-
-
-def refusal(call, request):
-  with pytest.raises(grpc.RpcError) as caught:
-    call(request, timeout=DEADLINE)
-  return caught.value.code(), caught.value.details()
 
 
 def served_signatures(prediction):

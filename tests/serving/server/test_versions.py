@@ -1,7 +1,6 @@
 """Versions on disk: which one is served, and what is said when none is."""
 
 import pytest
-import tensorflow as tf
 
 from serving.server import model, versions
 from tests.serving import toy_model
@@ -13,20 +12,29 @@ def folders(root, *names):
     (root / name / 'saved_model.pb').touch()
 
 
+def test_versions_are_folders_with_a_number_and_a_saved_model(tmp_path):
+  folders(tmp_path, '10', '0000003', '6.writing', 'latest', '-7', '٨')
+  (tmp_path / '99').touch()  # a file is no version
+  (tmp_path / '11').mkdir()  # being written
+
+  assert versions.complete_versions(tmp_path) == {
+    3: tmp_path / '0000003',
+    10: tmp_path / '10',
+  }
+
+
 @pytest.mark.parametrize(
-  ('names', 'newest'),
+  ('policy', 'selected'),
   [
-    (['1', '2'], '2'),
-    (['10', '9'], '10'),
-    (['0000003', '2'], '0000003'),
-    (['5', '6.writing', 'latest', '-7', '٨'], '5'),
+    (versions.Policy(), [10]),
+    (versions.Policy(latest=2), [9, 10]),
+    (versions.Policy(latest=5), [2, 9, 10]),
+    (versions.Policy(latest=None), [2, 9, 10]),
+    (versions.Policy(specific=(9, 2, 7)), [2, 9]),
   ],
 )
-def test_the_highest_number_is_served(tmp_path, names, newest):
-  folders(tmp_path, *names)
-  (tmp_path / '99').touch()  # a file is no version
-
-  assert versions.newest_version(tmp_path) == tmp_path / newest
+def test_a_policy_selects_by_number(policy, selected):
+  assert policy.select({9, 10, 2}) == selected
 
 
 @pytest.mark.parametrize('names', [[], ['latest']])
@@ -34,21 +42,21 @@ def test_a_folder_without_versions_is_refused(tmp_path, names):
   folders(tmp_path, *names)
 
   with pytest.raises(ValueError, match='a number for a name') as caught:
-    versions.newest_version(tmp_path)
+    versions.check_base_path(tmp_path)
 
   assert str(tmp_path) in str(caught.value)
 
 
 def test_a_missing_folder_is_refused(tmp_path):
   with pytest.raises(ValueError, match='no folder there'):
-    versions.newest_version(tmp_path / 'nothing')
+    versions.check_base_path(tmp_path / 'nothing')
 
 
 def test_a_version_without_saved_model_is_refused(tmp_path):
   (tmp_path / '3').mkdir()
 
   with pytest.raises(ValueError, match=r'without saved_model\.pb'):
-    versions.newest_version(tmp_path)
+    versions.check_base_path(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -73,22 +81,3 @@ def test_a_saved_model_without_its_weights_is_refused(tmp_path):
 
   with pytest.raises(ValueError, match='must hold a SavedModel'):
     model.LoadedVersion('toy', folder)
-
-
-def test_a_registry_finds_the_newest_or_the_one_asked_for(tmp_path):
-  registry = model.Registry(
-    [
-      model.LoadedVersion(
-        'toy', toy_model.export(tmp_path / str(number), factor)
-      )
-      for number, factor in ((10, 5.0), (9, 7.0))
-    ]
-  )
-
-  def product(version):
-    inputs = {'x': tf.constant([2.0])}
-    return version.call('arithmetic', inputs)['product'].numpy().tolist()
-
-  assert product(registry.find('toy')) == [10.0]
-  assert product(registry.find('toy', 9)) == [14.0]
-  assert [v.version for v in registry.versions('toy')] == [9, 10]
