@@ -11,9 +11,11 @@ the whole image. Prints the answers with their probabilities, the most
 probable first.
 """
 
+import pathlib
+
 from absl import flags
 
-from serving import box_list, client
+from serving import box_list, client, connection
 from vlbert_tf import program
 
 _SERVER = flags.DEFINE_string(
@@ -24,6 +26,15 @@ _MODEL_NAME = flags.DEFINE_string(
 )
 _BOXES = flags.DEFINE_string(
   'boxes', '', 'Regions of the image: x1,y1,x2,y2;... or a .json file.'
+)
+_DETECT = flags.DEFINE_bool(
+  'detect', False, "Without --boxes, let the export's detector find them."
+)
+_VERSION_LABEL = flags.DEFINE_string(
+  'version_label', '', 'A version by its label, such as stable.'
+)
+_CA_FILE = flags.DEFINE_string(
+  'ca_file', '', 'Certificate of whom to trust, for a server with encryption.'
 )
 _TIMEOUT_SECONDS = flags.DEFINE_float(
   'timeout_seconds', 30, 'Time that the answer may take.', lower_bound=0
@@ -40,11 +51,22 @@ def main(argv: list[str]) -> None:
     )
   image, question = argv
   with client.Client(
-    _SERVER.value, _MODEL_NAME.value, _TIMEOUT_SECONDS.value
-  ) as connection:
-    answer = connection.ask(image, question, box_list.read_boxes(_BOXES.value))
+    _SERVER.value,
+    _MODEL_NAME.value,
+    timeout_seconds=_TIMEOUT_SECONDS.value,
+    version_label=_VERSION_LABEL.value,
+    has_detector=_DETECT.value,
+    tls=_tls(_CA_FILE.value),
+  ) as asking:
+    answer = asking.ask(image, question, box_list.read_boxes(_BOXES.value))
   for scored in answer.answers:
     print(f'{100 * scored.score:5.1f} %  {scored.text}')
+
+
+def _tls(ca_file: str) -> connection.Tls | None:
+  if not ca_file:
+    return None
+  return connection.Tls(authority=pathlib.Path(ca_file).read_bytes())
 
 
 def cli() -> None:

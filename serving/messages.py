@@ -19,6 +19,7 @@ PREDICT_METHOD = '/tensorflow.serving.PredictionService/Predict'
 _Field = descriptor_pb2.FieldDescriptorProto
 _PACKAGE = 'vlbert_tf.serving'
 _FLOAT = 1  # DataType.DT_FLOAT
+_INT32 = 3  # DataType.DT_INT32
 _STRING = 7  # DataType.DT_STRING
 
 # name: (number, type), as in tensor_shape.proto, tensor.proto, model.proto and
@@ -32,6 +33,7 @@ _MESSAGES = {
     'tensor_shape': (2, 'Shape'),
     'tensor_content': (4, 'bytes'),
     'float_val': (5, ['float']),
+    'int_val': (7, ['int32']),
     'string_val': (8, ['bytes']),
   },
   'NamedTensor': {'key': (1, 'string'), 'value': (2, 'Tensor')},
@@ -40,6 +42,7 @@ _MESSAGES = {
     'name': (1, 'string'),
     'version': (2, 'Version'),
     'signature_name': (3, 'string'),
+    'version_label': (4, 'string'),
   },
   'PredictRequest': {
     'model_spec': (1, 'ModelSpec'),
@@ -107,8 +110,8 @@ def float_tensor(values: Sequence[float], shape: Sequence[int]) -> Tensor:
   )
 
 
-def tensor_values(tensor: Tensor) -> list[bytes] | list[float]:
-  """Elements of a string or float32 tensor, row by row.
+def tensor_values(tensor: Tensor) -> list[bytes] | list[float] | list[int]:
+  """Elements of a string, float32 or int32 tensor, row by row.
 
   Args:
     tensor: its values packed into `tensor_content` or listed; TensorFlow's
@@ -120,9 +123,9 @@ def tensor_values(tensor: Tensor) -> list[bytes] | list[float]:
   Raises:
     ValueError: another type of elements, or not as many as the shape says.
   """
-  if tensor.dtype not in (_FLOAT, _STRING):
+  if tensor.dtype not in (_FLOAT, _INT32, _STRING):
     raise ValueError(
-      'An answer must hold float32 or string tensors. '
+      'An answer must hold float32, int32 or string tensors. '
       f'Received: data type {tensor.dtype}. Ask a server whose model was '
       'exported with the same signatures.'
     )
@@ -131,9 +134,12 @@ def tensor_values(tensor: Tensor) -> list[bytes] | list[float]:
     values = list(tensor.string_val)
   elif tensor.tensor_content:
     number = len(tensor.tensor_content) // 4
-    values = list(struct.unpack(f'<{number}f', tensor.tensor_content))
+    kind = 'f' if tensor.dtype == _FLOAT else 'i'
+    values = list(struct.unpack(f'<{number}{kind}', tensor.tensor_content))
   else:
-    values = list(tensor.float_val)
+    values = list(
+      tensor.float_val if tensor.dtype == _FLOAT else tensor.int_val
+    )
   if values and len(values) < count:
     values += values[-1:] * (count - len(values))
   if len(values) != count:
@@ -142,6 +148,20 @@ def tensor_values(tensor: Tensor) -> list[bytes] | list[float]:
       f'Received: {len(values)}. The server sent a broken answer.'
     )
   return values
+
+
+def tensor_rows(tensor: Tensor) -> list:
+  """Elements of a tensor of rank one or more as nested lists.
+
+  Raises:
+    ValueError: as for `tensor_values`.
+  """
+  rows = tensor_values(tensor)
+  sizes = [dimension.size for dimension in tensor.tensor_shape.dim]
+  for depth in range(len(sizes) - 1, 0, -1):
+    size, count = sizes[depth], math.prod(sizes[:depth])
+    rows = [rows[i * size : (i + 1) * size] for i in range(count)]
+  return rows
 
 
 def _shape(sizes: Sequence[int]) -> dict:

@@ -9,17 +9,19 @@ import time
 from collections.abc import Callable
 
 # Importing TensorFlow on a busy machine is most of it.
-START_SECONDS = 120
+START_SECONDS = 300
 
 
-def wait_until(condition: Callable[[], bool], what: str) -> None:
+def wait_until(
+  condition: Callable[[], bool], what: str, seconds: float = START_SECONDS
+) -> None:
   """Waits for what another process does.
 
   Raises:
     AssertionError: it has not happened in time.
   """
   never = threading.Event()
-  deadline = time.monotonic() + START_SECONDS
+  deadline = time.monotonic() + seconds
   while not condition():
     assert time.monotonic() < deadline, f'{what} took too long'
     never.wait(0.05)

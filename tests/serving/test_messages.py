@@ -72,13 +72,26 @@ def test_a_repeated_last_value_may_be_sent_once():
   assert messages.tensor_values(ours) == [0.5] * 4
 
 
-def test_integers_are_no_answer():
-  proto = tf.make_tensor_proto([1, 2])
+def test_long_integers_are_no_answer():
+  proto = tf.make_tensor_proto([1, 2], tf.int64)
 
-  with pytest.raises(ValueError, match='Received: data type 3'):
+  with pytest.raises(ValueError, match='Received: data type 9'):
     messages.tensor_values(
       messages.Tensor.FromString(proto.SerializeToString())
     )
+
+
+@pytest.mark.parametrize('dtype', [np.float32, np.int32])
+@pytest.mark.parametrize('shape', [[6], [2, 3], [1, 3, 2], [2, 0, 3]])
+def test_rows_are_nested_as_the_shape_says(dtype, shape):
+  array = np.arange(np.prod(shape), dtype=dtype).reshape(shape)
+  listed = tf.make_tensor_proto(array)
+  packed = tf.make_tensor_proto(array)
+  packed.tensor_content = array.tobytes()
+
+  for proto in (listed, packed):
+    ours = messages.Tensor.FromString(proto.SerializeToString())
+    assert messages.tensor_rows(ours) == array.tolist()
 
 
 def test_a_tensor_with_more_values_than_its_shape_is_broken():

@@ -14,6 +14,9 @@ from serving.server import model
 # One word in a question is one entry; everything else is [UNK].
 _WORDS = ['[PAD]', '[UNK]', '[CLS]', '[SEP]', 'what', 'color', 'is', 'it', '?']
 
+# The status of a question without one.
+NO_WORD = 'A question must contain a word.'
+
 
 class ToyModel(tf.Module):
   """Signatures with known answers.
@@ -57,7 +60,9 @@ class ToyModel(tf.Module):
     return {
       'answers': tf.stack([first, second], 1),
       'scores': pair / tf.reduce_sum(pair, 1, keepdims=True),
+      'boxes': boxes,
       'attention': area / tf.reduce_sum(area, 1, keepdims=True),
+      'status': tf.where(count > 0, '', NO_WORD),
     }
 
   @tf.function(input_signature=[tf.TensorSpec([None], tf.float32, 'x')])
@@ -79,6 +84,7 @@ def export(folder: pathlib.Path, factor: float = 3.0) -> pathlib.Path:
     str(folder),
     signatures={
       'serving_default': toy.answer,
+      'answer': toy.answer,
       'arithmetic': toy.arithmetic,
       'read': toy.read,
     },

@@ -1,0 +1,263 @@
+"""Typed requests, valid once they exist, and the tensors that they become.
+
+One class for each function of `signatures`. A request is checked before it is
+sent: on a server that merges requests into batches, one that fails in the
+graph fails its neighbors too.
+"""
+
+import abc
+import dataclasses
+import math
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
+
+from serving import images, messages, signatures
+
+Box = Sequence[float]
+
+_MASK = '[MASK]'
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Request(abc.ABC):
+  """An image, regions of it, and a text.
+
+  Attributes:
+    image: see `images.read_image`.
+    boxes: RoIs (x1, y1, x2, y2) in pixels of the image as decoded (an
+      orientation tag is not applied); None for those that the export's
+      detector finds, or one around all of the image where it has none.
+  """
+
+  function: ClassVar[str]
+
+  image: images.Image
+  boxes: Sequence[Box] | None = None
+
+  def __post_init__(self) -> None:
+    if self.boxes is None:
+      return
+    if not len(self.boxes):
+      raise ValueError(
+        'A request needs at least one box. Received: none. '
+        'Pass boxes=None for one that covers the whole image.'
+      )
+    for box in self.boxes:
+      _check_box(box, self.image)
+
+  @abc.abstractmethod
+  def texts(self) -> Mapping[str, str | Sequence[str]]:
+    """One row of each input that is a text."""
+
+  def resized(self, max_side: int) -> 'Request':
+    """The same request with a smaller image, and boxes to fit."""
+    image = images.shrink(self.image, max_side)
+    if image is self.image or self.boxes is None:
+      return dataclasses.replace(self, image=image)
+    x, y = image.width / self.image.width, image.height / self.image.height
+    boxes = [(b[0] * x, b[1] * y, b[2] * x, b[3] * y) for b in self.boxes]
+    return dataclasses.replace(self, image=image, boxes=boxes)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Question(Request):
+  """Asks for an answer (VQA)."""
+
+  function = 'answer'
+  text: str
+
+  def __post_init__(self) -> None:
+    super().__post_init__()
+    _check_words('A question', self.text)
+
+  def texts(self) -> Mapping[str, str | Sequence[str]]:
+    return {'question': self.text}
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Expression(Request):
+  """Asks which region is meant (RefCOCO+)."""
+
+  function = 'ground'
+  text: str
+
+  def __post_init__(self) -> None:
+    super().__post_init__()
+    _check_words('An expression', self.text)
+
+  def texts(self) -> Mapping[str, str | Sequence[str]]:
+    return {'expression': self.text}
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Choice(Request):
+  """Asks which of four candidates is right (VCR).
+
+  Attributes:
+    text: words with spaces between them.
+    candidates: four of the kind.
+    tags: for each word of the text the row of the box that it names, -1 for
+      none; empty where no word names one.
+    candidate_tags: the same for each candidate.
+  """
+
+  function = 'choose'
+  text: str
+  candidates: Sequence[str]
+  tags: Sequence[int] = ()
+  candidate_tags: Sequence[Sequence[int]] = ((),) * signatures.CANDIDATES
+
+  def __post_init__(self) -> None:
+    super().__post_init__()
+    count = signatures.CANDIDATES
+    if not len(self.candidates) == len(self.candidate_tags) == count:
+      raise ValueError(
+        f'A question must have {count} candidates, each with its tags. '
+        f'Received: {len(self.candidates)} and {len(self.candidate_tags)}. '
+        'Complete the lists.'
+      )
+    _check_tagged('A question', self.text, self.tags)
+    for text, tags in zip(self.candidates, self.candidate_tags, strict=True):
+      _check_tagged('A candidate', text, tags)
+
+  def texts(self) -> Mapping[str, str | Sequence[str]]:
+    return {
+      'question': self.text,
+      'question_tags': _joined(self.tags),
+      'candidates': list(self.candidates),
+      'candidate_tags': [_joined(tags) for tags in self.candidate_tags],
+    }
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class MaskedText(Request):
+  """Asks for the words that [MASK] stands for."""
+
+  function = 'fill_mask'
+  text: str
+
+  def __post_init__(self) -> None:
+    super().__post_init__()
+    if _MASK not in self.text:
+      raise ValueError(
+        f'A text must contain {_MASK} where a word is asked for. '
+        f'Received: {self.text!r}. Put one there.'
+      )
+
+  def texts(self) -> Mapping[str, str | Sequence[str]]:
+    return {'text': self.text}
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Caption(Request):
+  """Asks whether a caption describes the image."""
+
+  function = 'match'
+  text: str
+
+  def __post_init__(self) -> None:
+    super().__post_init__()
+    _check_words('A caption', self.text)
+
+  def texts(self) -> Mapping[str, str | Sequence[str]]:
+    return {'caption': self.text}
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Passage(Request):
+  """Asks for the vectors of a text and the regions."""
+
+  function = 'embed'
+  text: str
+
+  def __post_init__(self) -> None:
+    super().__post_init__()
+    _check_words('A text', self.text)
+
+  def texts(self) -> Mapping[str, str | Sequence[str]]:
+    return {'text': self.text}
+
+
+def tensors(
+  batch: Sequence[Request], with_boxes: bool, slots: int = 0
+) -> dict[str, messages.Tensor]:
+  """Inputs of one call.
+
+  Args:
+    batch: requests of one class.
+    with_boxes: whether the signature takes boxes.
+    slots: boxes that each row has at least, so that requests have one shape;
+      those beyond the request's own are padding.
+  """
+  rows = [request.texts() for request in batch]
+  inputs = {
+    'image': messages.string_tensor(
+      [request.image.data for request in batch], [len(batch)]
+    )
+  }
+  for name in rows[0]:
+    values = [row[name] for row in rows]
+    shape = [len(values)]
+    if not isinstance(values[0], str):
+      shape.append(len(values[0]))
+      values = [text for row in values for text in row]
+    inputs[name] = messages.string_tensor([v.encode() for v in values], shape)
+  if with_boxes:
+    inputs['boxes'] = _box_tensor(batch, slots)
+  return inputs
+
+
+def _box_tensor(batch: Sequence[Request], slots: int) -> messages.Tensor:
+  boxes = [_boxes(request) for request in batch]
+  slots = max(slots, *map(len, boxes), 1)
+  padding = [(signatures.PADDING_COORDINATE,) * 4]
+  coordinates = [
+    float(c)
+    for row in boxes
+    for box in [*row, *padding * (slots - len(row))]
+    for c in box
+  ]
+  return messages.float_tensor(coordinates, [len(batch), slots, 4])
+
+
+def _boxes(request: Request) -> Sequence[Box]:
+  if request.boxes is not None:
+    return request.boxes
+  return [(0.0, 0.0, float(request.image.width), float(request.image.height))]
+
+
+def _check_box(box: Box, image: images.Image) -> None:
+  numbers = len(box) == 4 and all(map(math.isfinite, box))
+  if not numbers or box[2] <= box[0] or box[3] <= box[1]:
+    raise ValueError(
+      'A box must be four finite numbers x1, y1, x2, y2 with x1 < x2 and '
+      f'y1 < y2, in pixels. Received: {list(box)}. Correct or drop this box.'
+    )
+  if min(box[2:]) <= 0 or box[0] >= image.width or box[1] >= image.height:
+    raise ValueError(
+      'A box must overlap its image. '
+      f'Received: {list(box)}, image {image.width}x{image.height}. '
+      'Correct or drop this box.'
+    )
+
+
+def _check_words(what: str, text: str) -> None:
+  if not text.strip():
+    raise ValueError(
+      f'{what} must have words. Received: {text!r}. '
+      'Say something about the image.'
+    )
+
+
+def _check_tagged(what: str, text: str, tags: Sequence[int]) -> None:
+  _check_words(what, text)
+  if len(tags) not in (0, len(text.split())):
+    raise ValueError(
+      f'{what} must have as many tags as words, or none. '
+      f'Received: {len(tags)} tags, {len(text.split())} words. '
+      'Pass -1 for a word that names no box.'
+    )
+
+
+def _joined(tags: Sequence[int]) -> str:
+  return ' '.join(map(str, tags))
