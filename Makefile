@@ -1,14 +1,18 @@
 # Each target sets up what it needs; `make demo` and `make test` work on a
 # fresh machine. Another Python: make PYTHON=/path/to/python3.11 demo
 
-.PHONY: demo test test-slow test-serving toy-model bench bench-easy-vqa \
-  bench-detection bench-serving demo-detector lint format lock install clean
+.PHONY: demo demo-all test test-slow test-serving toy-model bench \
+  bench-easy-vqa bench-detection bench-serving demo-detector lint format lock \
+  install clean
 
 BIN := .venv/bin
 READY := .venv/.ready
 
 demo: $(READY)
 	$(BIN)/vlbert-demo --output_dir=build/demo
+
+demo-all: $(READY)
+	$(BIN)/vlbert-demo --tasks=all --output_dir=build/demo_all
 
 test: $(READY)
 	$(BIN)/pytest -q -n 2 --dist loadfile -m "not slow"

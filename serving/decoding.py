@@ -96,7 +96,8 @@ def _decode(encoded: tf.Tensor) -> tf.Tensor:
     ],
     default=lambda: tf.constant(0, tf.int64),
   )
-  fits = tf.debugging.assert_less_equal(pixels, tf.constant(MAX_PIXELS, tf.int64))
+  most = tf.constant(MAX_PIXELS, tf.int64)
+  fits = tf.debugging.assert_less_equal(pixels, most)
   with tf.control_dependencies([] if fits is None else [fits]):
     return images.decode(tf.identity(encoded))
 

@@ -18,8 +18,14 @@ _SAVED_MODEL = 'saved_model.pb'
 _CONTRACTS = (signatures.DETECT, signatures.CATEGORIES)
 
 
-class DetectorModule(tf.Module):
-  """RoIs from images; see `signatures.DETECT` and `signatures.CATEGORIES`."""
+class DetectorModule:
+  """RoIs from images; see `signatures.DETECT` and `signatures.CATEGORIES`.
+
+  Attributes:
+    contracts: what goes into and comes out of its signatures.
+    root: holds all variables, for `tf.saved_model.save`.
+    signatures: functions by the names that a client calls them by.
+  """
 
   contracts = {contract.name: contract for contract in _CONTRACTS}
 
@@ -30,27 +36,25 @@ class DetectorModule(tf.Module):
       task: of the model; its records give the names of the categories.
       model: with its trained weights.
     """
-    super().__init__()
+    self.root = tf.Module()
+    # The variables alone: saving a Keras model would trace all its layers.
+    self.root.weights = model.weights
     self._model = model
     self._shape = task.batch_shape()
     self._categories = tf.constant(task.categories())
-    self.detect = tf.function(
+    detect = tf.function(
       self._detect,
       input_signature=[
         tf.TensorSpec(field.shape, field.dtype, name)
         for name, field in signatures.DETECT.inputs.items()
       ],
     )
-    self.list_categories = tf.function(
+    list_categories = tf.function(
       lambda: {'categories': tf.identity(self._categories)}, input_signature=[]
     )
-
-  @property
-  def signatures(self):
-    """Functions by the names that a client calls them by."""
-    return {
-      signatures.DETECT.name: self.detect,
-      signatures.CATEGORIES.name: self.list_categories,
+    self.signatures = {
+      signatures.DETECT.name: detect,
+      signatures.CATEGORIES.name: list_categories,
     }
 
   def answer_eagerly(
@@ -81,9 +85,7 @@ class DetectorModule(tf.Module):
     # Rounding must not put a corner outside.
     boxes = clip(boxes, original[..., 0], original[..., 1])
     outputs = {
-      'boxes': tf.where(
-        valid[..., None], boxes, signatures.PADDING_COORDINATE
-      ),
+      'boxes': tf.where(valid[..., None], boxes, signatures.PADDING_COORDINATE),
       'categories': found.categories,
       'scores': found.scores,
       'appearance': tf.where(valid[..., None], rois.appearance, 0.0),
@@ -96,34 +98,30 @@ class DetectorModule(tf.Module):
     return statuses.only_answered(outputs, decoded.status, blanks)
 
 
-class EmbeddedDetector(tf.Module):
+class EmbeddedDetector:
   """A detector inside the export of another model.
 
   Attributes:
     contracts: what goes into and comes out of its signatures.
+    root: holds its variables.
+    signatures: functions by the names that a client calls them by.
   """
 
   contracts = DetectorModule.contracts
 
-  def __init__(self, holder: tf.Module, functions: dict[str, Callable]):
+  def __init__(self, root: tf.Module, functions: dict[str, Callable]):
     """Takes over a detector.
 
     Args:
-      holder: that keeps its variables alive.
+      root: holds its variables.
       functions: its signatures.
     """
-    super().__init__()
-    self._holder = holder
-    self._functions = functions
-
-  @property
-  def signatures(self):
-    """Functions by the names that a client calls them by."""
-    return dict(self._functions)
+    self.root = root
+    self.signatures = functions
 
   def detect(self, image: tf.Tensor) -> batching.Tensors:
     """Outputs of `signatures.DETECT` for string `[B]`."""
-    return self._functions[signatures.DETECT.name](image=image)
+    return self.signatures[signatures.DETECT.name](image=image)
 
   def check_appearance(self, size: int) -> None:
     """Fails unless appearance vectors have this size.
@@ -164,7 +162,7 @@ def open_detector(path: str) -> EmbeddedDetector:
       )
     task = saved.load_task(path)
     module = DetectorModule(task, saved.restore_trained(task, path))
-    return EmbeddedDetector(module, module.signatures)
+    return EmbeddedDetector(module.root, module.signatures)
   names = gfile.listdir(path) if gfile.isdir(path) else []
   versions = [int(n.rstrip('/')) for n in names if n.rstrip('/').isdigit()]
   if _SAVED_MODEL not in names and versions:

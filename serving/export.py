@@ -2,12 +2,17 @@
 
 Examples:
   vlbert-export --model_dir=runs/vqa --output_dir=export/vlbert
+  vlbert-export --model_dir=runs/vqa --detector=export/detector \\
+      --output_dir=export/vlbert
   vlbert-export --model_dir=runs/detector --output_dir=export/detector
+  vlbert-export --model_dir=weights/vlbert-vqa --vocab_file=vocab.txt \\
+      --answers_file=answers.txt --output_dir=export/vlbert
 
 Writes OUTPUT_DIR/VERSION, the next number that is free. Decoding, tokenizing,
-the model and the choice of the best answers are all inside the graph. A
-detector has the signature `detect`: the bytes of images to their RoIs, with
-boxes, categories, scores and appearance.
+the model and the choice of the best answers are all inside the graph. With
+--detector requests need no boxes. The export appears once a fresh process has
+loaded it and found its answers to be those of the trained model; requests to
+warm a server with and a model card lie in VERSION/assets.extra.
 """
 
 from absl import flags, logging
@@ -15,7 +20,7 @@ from absl import flags, logging
 from vlbert_tf import program
 
 _MODEL_DIR = flags.DEFINE_string(
-  'model_dir', None, 'Folder that vlbert-train wrote.'
+  'model_dir', None, 'Folder that vlbert-train or vlbert-convert wrote.'
 )
 _CHECKPOINT = flags.DEFINE_string(
   'checkpoint', '', 'A checkpoint other than the newest of --model_dir.'
@@ -26,6 +31,30 @@ _OUTPUT_DIR = flags.DEFINE_string(
 _VERSION = flags.DEFINE_integer(
   'version', 0, 'Version to write; 0 is the one after the last.'
 )
+_DETECTOR = flags.DEFINE_string(
+  'detector', '', 'Folder of an exported detector, or of one that '
+  'vlbert-train wrote, that finds the RoIs of requests without boxes.'
+)  # fmt: skip
+_VOCAB_FILE = flags.DEFINE_string(
+  'vocab_file', '', 'Vocabulary of converted weights.'
+)
+_ANSWERS_FILE = flags.DEFINE_string(
+  'answers_file', '', 'Answers of converted weights for question answering.'
+)
+_DTYPE = flags.DEFINE_string(
+  'dtype', 'float32', 'float32, bfloat16 or float16, that it computes in.'
+)
+_BATCH_SIZES = flags.DEFINE_list(
+  'batch_sizes', ['1', '2', '4', '8'], 'Sizes that a server merges requests '
+  'into; the export is checked with each, and has requests to warm them.'
+)  # fmt: skip
+_TEXT_BUCKETS = flags.DEFINE_list(
+  'text_buckets', [], 'Lengths that texts are padded to; by default those of '
+  'the validation data.'
+)  # fmt: skip
+_ROI_BUCKETS = flags.DEFINE_list(
+  'roi_buckets', [], 'The same for RoIs.'
+)  # fmt: skip
 
 
 def main(argv: list[str]) -> None:
@@ -33,32 +62,42 @@ def main(argv: list[str]) -> None:
   del argv
   program.require(model_dir=_MODEL_DIR.value, output_dir=_OUTPUT_DIR.value)
   # TensorFlow takes seconds to import, and --help should not pay for it.
-  from serving import saved_model
+  from serving import candidates, publishing
+  from vlbert_tf.tasks import trained
 
-  module = _module(_MODEL_DIR.value, _CHECKPOINT.value)
-  folder = saved_model.publish(module, _OUTPUT_DIR.value, _VERSION.value)
+  batch_sizes = _numbers('batch_sizes', _BATCH_SIZES.value)
+  request = trained.Request(
+    path=_MODEL_DIR.value,
+    checkpoint=_CHECKPOINT.value,
+    vocab_file=_VOCAB_FILE.value,
+    answers_file=_ANSWERS_FILE.value,
+    text_buckets=_numbers('text_buckets', _TEXT_BUCKETS.value),
+    roi_buckets=_numbers('roi_buckets', _ROI_BUCKETS.value),
+  )
+  publishing.next_version(_OUTPUT_DIR.value, _VERSION.value)
+  candidate = candidates.make(
+    request, batch_sizes, _DTYPE.value, _DETECTOR.value
+  )
+  logging.info(
+    'Checking %d requests in a fresh process.',
+    len(candidate.warmup) + len(candidate.checks),
+  )
+  folder = publishing.publish(candidate, _OUTPUT_DIR.value, _VERSION.value)
   logging.info('Exported to %s.', folder)
 
 
-def _module(model_dir: str, checkpoint: str):
-  """What is served of a model folder."""
-  from serving import detector, saved_model
-  from vlbert_tf.tasks import saved
-
-  name = saved.experiment_of(model_dir)
-  if name == saved.VQA:
-    # XLA compiles each new shape on its first request, and not every server is
-    # built with it.
-    task = saved.load_task(model_dir, {'model': {'xla': 'none'}})
-    module = saved_model.VqaModule
-  elif name == saved.DETECTION:
-    task, module = saved.load_task(model_dir), detector.DetectorModule
-  else:
+def _numbers(flag: str, values: list[str]) -> tuple[int, ...]:
+  """Positive numbers, in order."""
+  try:
+    numbers = tuple(int(value) for value in values)
+  except ValueError:
+    numbers = (0,)
+  if list(numbers) != sorted(set(numbers)) or min(numbers, default=1) < 1:
     raise ValueError(
-      'Only models for question answering and detectors can be exported. '
-      f'Received: {model_dir}, trained for {name}.'
+      f'--{flag} must be positive whole numbers that increase. '
+      f'Received: {",".join(values)}.'
     )
-  return module(task, saved.restore_trained(task, model_dir, checkpoint))
+  return numbers
 
 
 def cli() -> None:

@@ -37,9 +37,7 @@ class Regions(NamedTuple):
   status: tf.Tensor
 
 
-def given(
-  inputs: batching.Tensors, shape: batching.BatchShape
-) -> Regions:
+def given(inputs: batching.Tensors, shape: batching.BatchShape) -> Regions:
   """RoIs that a request names on its image; see `signatures.BOXES`."""
   decoded = decode_images(inputs['image'], shape)
   ratio = decoded.ratio[:, None]
@@ -56,9 +54,7 @@ def given(
   return regions._replace(inputs={**regions.inputs, **pixels})
 
 
-def featured(
-  inputs: batching.Tensors, shape: batching.BatchShape
-) -> Regions:
+def featured(inputs: batching.Tensors, shape: batching.BatchShape) -> Regions:
   """RoIs with their appearance; see `signatures.FEATURES`."""
   size, appearance = inputs['image_size'], inputs['appearance']
   sized = tf.reduce_all(tf.math.is_finite(size) & (size >= 1.0), axis=1)
@@ -86,7 +82,7 @@ def detected(
   inputs: batching.Tensors,
   shape: batching.BatchShape,
   detect: Detect,
-  features: bool,
+  features: str | None,
 ) -> Regions:
   """RoIs that a detector finds.
 
@@ -94,22 +90,23 @@ def detected(
     inputs: see `signatures.DETECTED`.
     shape: what to pad to; gives the most RoIs.
     detect: maps the bytes of images to the outputs of `signatures.DETECT`.
-    features: whether the model reads the detector's appearance in place of
-      pixels.
+    features: None where the model reads pixels; else it reads the detector's
+      appearance, and that of the whole image is the one `given` by the
+      detector or the `mean` of the RoIs; see `Arithmetic`.
 
   Returns:
     `Regions`.
   """
   found = detect(inputs['image'])
-  if not features:
+  if features is None:
     return given({**inputs, 'boxes': found['boxes']}, shape)
   decoded = decode_images(inputs['image'], shape)
-  regions = featured(
-    {**found, 'image_size': decoded.size / decoded.ratio}, shape
-  )
-  return regions._replace(
-    status=statuses.first(decoded.status, regions.status)
-  )
+  found = {**found, 'image_size': decoded.size / decoded.ratio}
+  if features == 'mean':
+    found['image_appearance'] = tf.zeros_like(found['image_appearance'])
+  regions = featured(found, shape)
+  status = statuses.first(decoded.status, regions.status)
+  return regions._replace(status=status)
 
 
 def _padded(told, boxes, size, status, features, shape) -> Regions:
@@ -156,9 +153,7 @@ def _padded(told, boxes, size, status, features, shape) -> Regions:
   )
 
 
-def _answerable(
-  batch: batching.Tensors, status: tf.Tensor
-) -> batching.Tensors:
+def _answerable(batch: batching.Tensors, status: tf.Tensor) -> batching.Tensors:
   """Puts the whole image in the place of the RoIs of rows with a status."""
   bad = (status != statuses.OK)[:, None]
   corner = tf.reverse(batch[elements.IMAGE_SIZE], [-1])

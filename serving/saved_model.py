@@ -1,5 +1,6 @@
 """The graph that is served: from raw inputs to answers."""
 
+import dataclasses
 import functools
 from collections.abc import Mapping
 
@@ -28,16 +29,19 @@ _FUNCTIONS = {
 }
 
 
-class ServedModel(tf.Module):
+class ServedModel:
   """Every signature of a trained model.
 
   Attributes:
+    root: holds all variables, for `tf.saved_model.save`.
     sources: where RoIs may come from, the rawest first.
     contracts: `signatures.Signature` of each, by its key.
   """
 
-  def __init__(self, trained: Trained, detector: EmbeddedDetector | None = None):
-    """Builds the graphs.
+  def __init__(
+    self, trained: Trained, detector: EmbeddedDetector | None = None
+  ):
+    """Takes over a model.
 
     Args:
       trained: what is served.
@@ -45,12 +49,15 @@ class ServedModel(tf.Module):
 
     Raises:
       ValueError: the detector's appearance has another size than the model
-        reads, or none of the task's heads has learned.
+        reads.
     """
-    super().__init__()
+    self.root = tf.Module()
+    # The variables alone: saving a Keras model would trace all its layers.
+    self.root.weights = trained.model.weights
     self._model = trained.model
     self._trained = trained
     self._detector = detector
+    self.root.detector = detector and detector.root
     self._reads_features = trained.architecture.resnet is None
     own = signatures.FEATURES if self._reads_features else signatures.BOXES
     self.sources = (own,) if detector is None else (signatures.DETECTED, own)
@@ -58,26 +65,30 @@ class ServedModel(tf.Module):
       detector.check_appearance(trained.architecture.appearance_size)
     self.contracts: dict[str, signatures.Signature] = {}
     self._calls = {}
-    reader = TextReader(
-      WordPieceTokenizer(trained.vocabulary), trained.shape
-    )
+    reader = TextReader(WordPieceTokenizer(trained.vocabulary), trained.shape)
     for function in self._known_functions():
       for source in self.sources:
         self._add(function(trained, reader), source)
-    size = trained.architecture.appearance_size
-    self._graphs = {
+    self._default = next(iter(self.contracts))
+    first = self.contracts[self._default]
+    self.contracts[signatures.DEFAULT] = dataclasses.replace(
+      first, name=signatures.DEFAULT
+    )
+    if detector is not None:
+      self.contracts.update(detector.contracts)
+
+  @functools.cached_property
+  def signatures(self):
+    """Graphs by the names that a client calls them by."""
+    size = self._trained.architecture.appearance_size
+    graphs = {
       name: _graph(call, self.contracts[name], size)
       for name, call in self._calls.items()
     }
-    self._add_default()
-    if detector is not None:
-      self.contracts.update(detector.contracts)
-      self._graphs.update(detector.signatures)
-
-  @property
-  def signatures(self):
-    """Functions by the names that a client calls them by."""
-    return dict(self._graphs)
+    graphs[signatures.DEFAULT] = graphs[self._default]
+    if self._detector is not None:
+      graphs.update(self._detector.signatures)
+    return graphs
 
   def answer_eagerly(
     self, name: str, inputs: batching.Tensors
@@ -88,7 +99,10 @@ class ServedModel(tf.Module):
       name: of a signature.
       inputs: of its contract.
     """
-    return self._calls[name](**inputs)
+    name = self._default if name == signatures.DEFAULT else name
+    if name in self._calls:
+      return self._calls[name](**inputs)
+    return self._detector.signatures[name](**inputs)
 
   def _known_functions(self) -> list[type[functions.Function]]:
     trained = self._trained
@@ -103,14 +117,6 @@ class ServedModel(tf.Module):
     name = signatures.name_on(function.name, source, self.sources[0])
     self.contracts[name] = signatures.signature(function.name, source, name)
     self._calls[name] = functools.partial(self._serve, function, source)
-
-  def _add_default(self) -> None:
-    first = next(iter(self.contracts.values()))
-    self.contracts[signatures.DEFAULT] = signatures.Signature(
-      name=signatures.DEFAULT, inputs=first.inputs, outputs=first.outputs
-    )
-    self._calls[signatures.DEFAULT] = self._calls[first.name]
-    self._graphs[signatures.DEFAULT] = self._graphs[first.name]
 
   def _serve(
     self, function: functions.Function, source: str, **inputs: tf.Tensor
@@ -133,9 +139,10 @@ class ServedModel(tf.Module):
       return regions.given(inputs, shape)
     if source == signatures.FEATURES:
       return regions.featured(inputs, shape)
-    return regions.detected(
-      inputs, shape, self._detector.detect, self._reads_features
-    )
+    features = None
+    if self._reads_features:
+      features = self._trained.architecture.arithmetic.image_appearance
+    return regions.detected(inputs, shape, self._detector.detect, features)
 
   def _states(self, inputs, return_attention: bool) -> FinalStates:
     backbone = self._model.backbone

@@ -70,9 +70,7 @@ def _field(dtype: str, shape: tuple, meaning: str) -> TensorField:
 
 
 _TEXTS = (None,)
-_IMAGE = _field(
-  'string', (None,), 'bytes of a JPEG, PNG, GIF or BMP, `[B]`'
-)
+_IMAGE = _field('string', (None,), 'bytes of a JPEG, PNG, GIF or BMP, `[B]`')
 _STATUS = _field(
   'string', (None,), "'' for an answer, else the rule that was broken, `[B]`"
 )

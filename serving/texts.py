@@ -45,9 +45,7 @@ class Text(NamedTuple):
 class TextReader:
   """Reads texts with the vocabulary and the lengths of a model."""
 
-  def __init__(
-    self, tokenizer: WordPieceTokenizer, shape: batching.BatchShape
-  ):
+  def __init__(self, tokenizer: WordPieceTokenizer, shape: batching.BatchShape):
     """Keeps what reading needs.
 
     Args:
@@ -170,9 +168,7 @@ class TextReader:
     status = statuses.first(
       statuses.rule(~written, NOT_TAGS), statuses.rule(unknown, UNKNOWN_TAG)
     )
-    rois = pieces.tags.with_values(
-      tf.where(named, pieces.tags.values + 1, 0)
-    )
+    rois = pieces.tags.with_values(tf.where(named, pieces.tags.values + 1, 0))
     return TaggedPieces(pieces.ids, rois), status
 
   def _status(self, words, what: str, most: int | None) -> tf.Tensor:

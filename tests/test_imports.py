@@ -36,7 +36,7 @@ ALLOWED = {
     'boxes', 'checkpoints', 'data', 'elements', 'modeling', 'tasks', 'text',
     'vision',
   ),
-  'vlbert_tf.walkthrough': ('evaluation', 'visualization'),
+  'vlbert_tf.walkthrough': ('data', 'evaluation', 'visualization'),
   **{
     f'vlbert_tf.{program}': _FOR_PROGRAMS
     for program in (

@@ -34,6 +34,9 @@ _SPLIT = flags.DEFINE_string('split', 'val', 'Split to evaluate on.')
 _SWAP_IMAGES = flags.DEFINE_bool(
   'swap_images', False, 'Show each question with another image.'
 )
+_HIDE_IMAGES = flags.DEFINE_bool(
+  'hide_images', False, 'Show plain gray in place of images; RoIs stay.'
+)
 _BENCHMARK = flags.DEFINE_enum(
   'benchmark', 'vqa', ['vqa', 'refcoco', 'vcr'], 'What --results belong to.'
 )
@@ -110,7 +113,11 @@ def _model_metrics() -> dict:
   from vlbert_tf.tasks import inference, saved
 
   task = saved.load_task_on(
-    _MODEL_DIR.value, _SPLIT.value, _RECORDS.value, _SWAP_IMAGES.value
+    _MODEL_DIR.value,
+    _SPLIT.value,
+    _RECORDS.value,
+    swap_images=_SWAP_IMAGES.value,
+    hide_images=_HIDE_IMAGES.value,
   )
   model = saved.restore_trained(task, _MODEL_DIR.value, _CHECKPOINT.value)
   return inference.evaluate(task, model, task.task_config.validation_data)

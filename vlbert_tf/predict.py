@@ -30,6 +30,9 @@ _SPLIT = flags.DEFINE_string('split', 'test', 'Split to predict for.')
 _SWAP_IMAGES = flags.DEFINE_bool(
   'swap_images', False, 'Show each text with another image.'
 )
+_HIDE_IMAGES = flags.DEFINE_bool(
+  'hide_images', False, 'Show plain gray in place of images; RoIs stay.'
+)
 _DRAW = flags.DEFINE_string(
   'draw', '', 'PNG to write, of some questions and where the model looked.'
 )
@@ -48,7 +51,11 @@ def main(argv: list[str]) -> None:
   from vlbert_tf.tasks import saved
 
   task = saved.load_task_on(
-    _MODEL_DIR.value, _SPLIT.value, _RECORDS.value, _SWAP_IMAGES.value
+    _MODEL_DIR.value,
+    _SPLIT.value,
+    _RECORDS.value,
+    swap_images=_SWAP_IMAGES.value,
+    hide_images=_HIDE_IMAGES.value,
   )
   predict = _WRITERS.get(task.task_config.name)
   if predict is None:

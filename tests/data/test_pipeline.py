@@ -169,6 +169,22 @@ def test_swapped_images_come_with_their_own_rois(split):
     assert rois == len(record_folder.regions(shown))
 
 
+def test_a_hidden_image_is_gray_and_keeps_its_size_and_rois(split):
+  settings = {'is_training': False, 'global_batch_size': 1}
+  shown = list(_batches(split, **settings))
+  hidden = list(_batches(split, **settings, hide_images=True))
+
+  assert len(hidden) == len(shown) == 10
+  for own, gray in zip(shown, hidden, strict=True):
+    for name in (elements.IMAGE_SIZE, elements.BOXES, elements.ROI_MASK):
+      np.testing.assert_array_equal(gray[name], own[name])
+    height, width = gray[elements.IMAGE_SIZE][0].numpy().astype(int)
+    pixels = gray[elements.IMAGE][0, :height, :width].numpy()
+    assert np.ptp(pixels, axis=(0, 1)).max() == 0.0
+    # The means that are subtracted are 103, 116 and 123.
+    assert 103.0 < pixels.max() < 124.0
+
+
 def test_images_are_scaled_and_padded_to_a_canvas_and_rois_to_a_bucket(split):
   (batch,) = _batches(split, is_training=False, global_batch_size=10)
 

@@ -113,7 +113,7 @@ def test_a_loss_on_one_word_reaches_every_part_of_the_network(model):
   assert [name for name in silent if 'hidden_roi' not in name] == []
 
 
-@pytest.mark.parametrize('frozen', [0, 1, 2, 4])
+@pytest.mark.parametrize('frozen', [0, 1, 2, 4, 5])
 def test_what_is_frozen_gets_no_gradient_and_all_behind_it_does(
   model, frozen, tmp_path
 ):
@@ -193,6 +193,7 @@ def test_mixed_precision_stays_close_to_float32():
     ('xla', 'all', 'model.xla must be one of attention, none'),
     ('visual_features', 'text', 'model.visual_features must be one of'),
     ('max_text_length', 600, 'between 5 and 510'),
+    ('frozen_stages', 6, 'between 0 .none. and 5'),
   ],
 )
 def test_an_impossible_model_is_refused_by_name(field, value, message):

@@ -7,8 +7,9 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from serving import saved_model, signatures
-from serving.detector import DetectorModule
+from serving import decoding, signatures
+from serving.detector import DetectorModule, open_detector
+from tests.beam_jobs import toy_detector
 from tests.data import record_folder
 from vlbert_tf.data import pipeline
 from vlbert_tf.tasks.detection import (
@@ -44,7 +45,9 @@ def exported(tmp_path_factory):
     )
   )
   model = task.build_model()
-  path = saved_model.publish(DetectorModule(task, model), str(folder / 'out'))
+  module = DetectorModule(task, model)
+  path = str(folder / 'out')
+  tf.saved_model.save(module.root, path, signatures=module.signatures)
   return tf.saved_model.load(path), model
 
 
@@ -147,6 +150,32 @@ def test_images_of_a_batch_do_not_change_each_other(exported):
     )
 
 
-def test_bytes_that_are_no_image_are_refused(exported):
-  with pytest.raises(tf.errors.InvalidArgumentError):
-    _detect(exported, b'no image')
+def test_bytes_that_are_no_image_have_a_status_and_no_rois(exported):
+  good = _encoded(Image.fromarray(PHOTO), 'PNG')
+
+  found = _detect(exported, b'no image', good)
+
+  statuses = [status.decode() for status in found['status']]
+  assert statuses == [decoding.NOT_AN_IMAGE, '']
+  assert found['count'][0] == 0
+  assert (found['boxes'][0] == signatures.PADDING_COORDINATE).all()
+  assert found['count'][1] >= 3
+
+
+def test_a_detector_is_opened_from_its_export_alone(tmp_path):
+  (tmp_path / 'detector').mkdir()
+  for version in ('2', '10'):
+    toy_detector.write(tmp_path / 'detector' / version)
+
+  detector = open_detector(str(tmp_path / 'detector'))
+
+  found = detector.detect(
+    tf.constant([_encoded(Image.fromarray(PHOTO), 'PNG')])
+  )
+  # The left and the right half of 40 x 30 pixels.
+  assert found['boxes'][0].numpy().tolist() == [
+    [0, 0, 20, 30],
+    [20, 0, 40, 30],
+  ]
+  with pytest.raises(ValueError, match=r'which has neither'):
+    open_detector(str(tmp_path))

@@ -228,6 +228,14 @@ def test_a_missing_checkpoint_is_refused(files, tmp_path):
     runner.train(params, 'train', str(tmp_path / 'vqa'), _one_device())
 
 
+def test_frozen_stages_without_weights_are_refused(files, tmp_path):
+  params = _settings(files)
+  params.task.model.frozen_stages = 2
+
+  with pytest.raises(ValueError, match='need weights from task.init_detector'):
+    runner.train(params, 'train', str(tmp_path), _one_device())
+
+
 def test_records_of_another_kind_are_refused(files, tmp_path):
   params = _settings(
     files,

@@ -15,6 +15,8 @@ from vlbert_tf import elements
 from vlbert_tf.data import example_schema, record_kinds
 from vlbert_tf.data.batching import Tensors, merge_texts
 
+_GRAY = 117  # near the mean of photos, which becomes 0
+
 ROWS = 'rows'  # int64 [G], annotations of a record that make an example
 
 
@@ -36,6 +38,8 @@ class DataConfig(hyperparams.Config):
       of its questions, drawn anew.
     swap_images: whether each image is shown with the texts of another one,
       to see what a model answers that looks at the wrong picture.
+    hide_images: whether each image is shown as plain gray, with the RoIs of
+      its own, to see what a model does without eyes.
     seed: of the order and of all random numbers.
   """
 
@@ -48,6 +52,7 @@ class DataConfig(hyperparams.Config):
   roi_buckets: list[int] = dataclasses.field(default_factory=list)
   texts_per_image: int = 1
   swap_images: bool = False
+  hide_images: bool = False
   seed: int = 0
 
 
@@ -191,6 +196,8 @@ def _examples(
   )
   if config.swap_images:
     records = _with_next_image(records)
+  if config.hide_images:
+    records = records.map(_in_gray)
   if source.of_images:
     return records.map(lambda record: {**record, ROWS: tf.zeros([1], tf.int64)})
   texts = config.texts_per_image if config.is_training else 1
@@ -236,3 +243,10 @@ def _with_next_image(records: tf.data.Dataset) -> tf.data.Dataset:
     }
 
   return tf.data.Dataset.zip(records, following).map(swap)
+
+
+def _in_gray(record: Tensors) -> Tensors:
+  """The record with a picture of one color and of the same size."""
+  size = tf.stack([record['image/height'], record['image/width'], 3])
+  gray = tf.fill(tf.cast(size, tf.int32), tf.constant(_GRAY, tf.uint8))
+  return {**record, 'image/encoded': tf.io.encode_png(gray)}

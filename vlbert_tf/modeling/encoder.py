@@ -90,8 +90,6 @@ class Encoder(tf_keras.layers.Layer):
     x = tf.reshape(x, [-1, hidden_size])
     weights = []
     for number, layer in enumerate(self.encoder_layers):
-      x, of_layer = layer(
-        x, mask, site_seed(seed, 10 + number), return_weights
-      )
+      x, of_layer = layer(x, mask, site_seed(seed, 10 + number), return_weights)
       weights.append(of_layer)
     return tf.reshape(x, shape), tuple(weights) if return_weights else None

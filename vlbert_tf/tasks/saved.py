@@ -80,7 +80,12 @@ def experiment_of(model_dir: str) -> str:
 
 
 def load_task_on(
-  model_dir: str, split: str, records: str = '', swap_images: bool = False
+  model_dir: str,
+  split: str,
+  records: str = '',
+  *,
+  swap_images: bool = False,
+  hide_images: bool = False,
 ) -> base.RecordTask:
   """The task of a model folder, with a split as its validation data.
 
@@ -89,6 +94,7 @@ def load_task_on(
     split: to evaluate on, or to predict.
     records: folder of records; by default that of the training.
     swap_images: see `pipeline.DataConfig`.
+    hide_images: likewise.
 
   Returns:
     The task.
@@ -96,7 +102,12 @@ def load_task_on(
   Raises:
     ValueError: as `load_task`.
   """
-  data = {'split': split, 'swap_images': swap_images, 'is_training': False}
+  data = {
+    'split': split,
+    'swap_images': swap_images,
+    'hide_images': hide_images,
+    'is_training': False,
+  }
   if records:
     data['path'] = records
   return load_task(model_dir, {'validation_data': data})

@@ -3,7 +3,7 @@
 import pathlib
 
 from vlbert_tf.evaluation import vqa
-from vlbert_tf.walkthrough.plans import annotations_file
+from vlbert_tf.walkthrough.programs import annotations_file
 
 _TYPES = ('yes/no', 'number', 'other')
 

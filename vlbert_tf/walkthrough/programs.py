@@ -1,0 +1,199 @@
+"""The programs that walk-throughs run, as steps with their flags."""
+
+import os
+import pathlib
+from collections.abc import Sequence
+
+from vlbert_tf.walkthrough.steps import Step
+
+# Recipes lie beside the packages in a checkout, and so does a detector that
+# `make demo-detector` trained on other scenes.
+CONFIGS = pathlib.Path(__file__).parents[2] / 'configs'
+DETECTOR = CONFIGS / 'detection' / 'scenes'
+
+
+def questions_file(data: pathlib.Path, split: str) -> pathlib.Path:
+  """Official questions of a split of generated data."""
+  name = {'train': 'train2014', 'val': 'val2014', 'test': 'test2015'}[split]
+  return data / 'vqa' / f'v2_OpenEnded_mscoco_{name}_questions.json'
+
+
+def annotations_file(data: pathlib.Path, split: str) -> pathlib.Path:
+  """Official annotations of a split of generated data."""
+  name = {'train': 'train2014', 'val': 'val2014', 'test': 'test2015'}[split]
+  return data / 'vqa' / f'v2_mscoco_{name}_annotations.json'
+
+
+def make_scenes(data: pathlib.Path, with_regions: bool = False) -> Step:
+  """Scenes in the official formats."""
+  arguments = [
+    f'--output_dir={data}',
+    '--train_images=4000',
+    '--caption_images=4000',
+    f'--num_workers={os.cpu_count()}',
+  ]
+  if with_regions:
+    arguments.append('--with_regions')
+  return Step('make scenes', 'vlbert-make-scenes', arguments)
+
+
+def learn_vocabulary(
+  root: pathlib.Path, size: int, *texts: pathlib.Path
+) -> Step:
+  """The word pieces of a walk-through's own texts."""
+  return Step(
+    'learn vocabulary',
+    'vlbert-learn-vocabulary',
+    [
+      f'--input={",".join(map(str, texts))}',
+      f'--output={root}/vocab.txt',
+      f'--size={size}',
+    ],
+  )
+
+
+def build_captions(
+  data: pathlib.Path, records: pathlib.Path, detector: str
+) -> Step:
+  """Records of captions, with the RoIs that a detector finds."""
+  splits = [
+    f'--split={split},captions={data}/captions/{split}.tsv,'
+    f'images={data}/images,'
+    f'image_index={data}/captions/{split}_index.tsv'
+    for split in ('train', 'val')
+  ]
+  return build(
+    'build records of captions',
+    'captions',
+    'scenes_captions',
+    records,
+    [detector, *splits],
+  )
+
+
+def build_questions(
+  data: pathlib.Path, records: pathlib.Path, name: str, detector: str = ''
+) -> Step:
+  """Records of questions; boxes are annotated unless a detector finds them."""
+  splits = []
+  for split in ('train', 'val', 'test'):
+    files = (
+      f'--split={split},questions={questions_file(data, split)},'
+      f'annotations={annotations_file(data, split)},'
+      f'images={data}/images/{split}'
+    )
+    if not detector:
+      files += f',instances={data}/instances_{split}.json'
+    splits.append(files)
+  if detector:
+    splits.append(detector)
+  return build('build records of questions', 'vqa', name, records, splits)
+
+
+def build(
+  step: str,
+  dataset: str,
+  name: str,
+  records: pathlib.Path,
+  arguments: Sequence[str],
+) -> Step:
+  """Records of a data set."""
+  return Step(
+    step,
+    'vlbert-build-examples',
+    [
+      f'--dataset={dataset}',
+      f'--name={name}',
+      f'--output_dir={records}',
+      *arguments,
+    ],
+  )
+
+
+def data_override(root: pathlib.Path, records: pathlib.Path) -> list[str]:
+  """Settings of a training that say what it reads."""
+  return [
+    f'task.vocab_file={root}/vocab.txt',
+    f'task.train_data.path={records}',
+    f'task.validation_data.path={records}',
+  ]
+
+
+def pretrain(root: pathlib.Path, records: pathlib.Path, threads: int) -> Step:
+  """Pre-training on captions, from the detector's visual network."""
+  start = f'task.init_detector={DETECTOR}'
+  override = [*data_override(root, records), start]
+  recipe = 'pretrain/tiny.yaml'
+  return train(
+    'pre-train', 'pretraining', recipe, root, override, threads=threads
+  )
+
+
+def train(
+  name: str,
+  experiment: str,
+  recipe: str,
+  root: pathlib.Path,
+  override: list[str],
+  into: str = '',
+  threads: int = 0,
+) -> Step:
+  """A training run by a recipe, into a folder named as the experiment."""
+  return Step(
+    name,
+    'vlbert-train',
+    [
+      f'--experiment=vlbert/{experiment}',
+      f'--config_file={CONFIGS / recipe}',
+      f'--model_dir={root / (into or experiment)}',
+      f'--params_override={",".join(override)}',
+    ],
+    threads,
+  )
+
+
+def train_vqa(
+  name: str,
+  into: str,
+  root: pathlib.Path,
+  records: pathlib.Path,
+  start: str = '',
+  recipe: str = 'vqa/tiny.yaml',
+  threads: int = 0,
+) -> Step:
+  """A training run on questions; `start` names weights to start from."""
+  override = [
+    *data_override(root, records),
+    f'task.answers_file={records}/1.0.0/answers.txt',
+  ]
+  if start:
+    override.append(start)
+  return train(name, 'vqa', recipe, root, override, into, threads)
+
+
+def predict(
+  name: str,
+  root: pathlib.Path,
+  model: str,
+  output: str,
+  draw: bool = False,
+  swap: bool = False,
+) -> Step:
+  """Answers of a model to the questions of the test split."""
+  arguments = [
+    f'--model_dir={root / model}',
+    '--split=test',
+    f'--output={root}/results_{output}.json',
+  ]
+  if draw:
+    arguments.append(f'--draw={root}/answers.png')
+  if swap:
+    arguments.append('--swap_images')
+  return Step(name, 'vlbert-predict', arguments)
+
+
+def export(name: str, model: pathlib.Path, into: pathlib.Path) -> Step:
+  """The SavedModel of a model folder."""
+  return Step(
+    name, 'vlbert-export', [f'--model_dir={model}', f'--output_dir={into}']
+  )
