@@ -2,6 +2,7 @@
 
   vlbert-web
   vlbert-web --server=127.0.0.1:8500 --model_names=vqa,refcoco,pretraining
+  vlbert-web --model_cards=export/1/assets.extra/model_card.json
   vlbert-web --photos=build/demo/data/images/test \\
       --about='Trained on drawn scenes: ask about colors and shapes.'
 
@@ -26,6 +27,11 @@ _MODEL_NAMES = flags.DEFINE_list(
 )
 _ABOUT = flags.DEFINE_string(
   'about', '', 'What people should know of the models: a sentence or two.'
+)
+_MODEL_CARDS = flags.DEFINE_list(
+  'model_cards',
+  [],
+  'assets.extra/model_card.json of the exports, which the page tells of.',
 )
 _PHOTOS = flags.DEFINE_string(
   'photos', '', 'Folder of images that the page offers.'
@@ -62,15 +68,17 @@ def main(argv: list[str]) -> None:
   program.require(server=_SERVER.value, model_names=_MODEL_NAMES.value)
   import asyncio
 
-  from serving.web import photos
+  from serving.web import about, photos
 
+  cards = [about.read_card(path) for path in _MODEL_CARDS.value]
+  told = ' '.join([_ABOUT.value, *cards]).strip()
   offered = photos.in_packages()
   if _PHOTOS.value:
     offered = photos.in_folder(_PHOTOS.value) + offered
-  asyncio.run(_offer(offered))
+  asyncio.run(_offer(told, offered))
 
 
-async def _offer(offered) -> None:
+async def _offer(told, offered) -> None:
   """The page on its port, until SIGTERM or Ctrl-C."""
   import asyncio
   import signal
@@ -80,7 +88,7 @@ async def _offer(offered) -> None:
   from serving.web import application, upstream
 
   settings = application.Settings(
-    about=_ABOUT.value,
+    about=told,
     photos=offered,
     max_upload_mb=_MAX_UPLOAD_MB.value,
     allow_any_host=_HOST.value not in _LOOPBACK,
@@ -92,7 +100,7 @@ async def _offer(offered) -> None:
   loop = asyncio.get_running_loop()
   for number in (signal.SIGTERM, signal.SIGINT):
     loop.add_signal_handler(number, stopped.set)
-  runner = web.AppRunner(application.build(models, settings))
+  runner = web.AppRunner(application.build(models, settings), access_log=None)
   await runner.setup()
   site = web.TCPSite(runner, _HOST.value, _PORT.value)
   await site.start()

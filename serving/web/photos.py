@@ -61,10 +61,9 @@ def in_packages() -> list[Photo]:
     for root in (spec and spec.submodule_search_locations) or ():
       path = pathlib.Path(root) / inside
       if path.is_file():
-        photo = Photo(
-          name=path.stem, title=title, credit=credit, path=path
-        )  # fmt: skip
-        found.append(photo)
+        found.append(
+          Photo(name=path.stem, title=title, credit=credit, path=path)
+        )
   return found
 
 

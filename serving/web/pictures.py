@@ -11,7 +11,7 @@ import PIL.ImageOps
 LONGEST_SIDE = 1600
 # Decoded, three bytes each.
 _MOST_PIXELS = 50_000_000
-_FORMATS = ('BMP', 'GIF', 'JPEG', 'MPO', 'PNG', 'WEBP')
+_FORMATS = ('BMP', 'GIF', 'JPEG', 'PNG', 'WEBP')
 _SENT_AS_IT_IS = {'JPEG': 'image/jpeg', 'PNG': 'image/png'}
 _MODES = ('L', 'RGB')
 _ORIENTATION = 0x0112

@@ -85,9 +85,11 @@ class Visitor:
     field.send_keys(text + '\n')
 
   def rects(self):
-    """Corners of the boxes that are drawn, in pixels of the image."""
+    """Place and size of the boxes that are drawn, in pixels of the image."""
     return [
-      tuple(float(r.get_dom_attribute(n)) for n in ('x', 'y', 'width', 'height'))
+      tuple(
+        float(r.get_dom_attribute(n)) for n in ('x', 'y', 'width', 'height')
+      )
       for r in self.all('#overlay rect')
     ]
 
@@ -105,7 +107,10 @@ def test_a_chosen_image_is_shown_with_its_regions(browser, page, image):
   chips = [chip.text for chip in visitor.all('#region-list button')]
   assert chips == ['cat 90%', 'ball 60%']
   # A box on the screen lies where it does in the image.
-  picture, box = visitor.one('#image').rect, visitor.all('#overlay rect')[1].rect
+  picture, box = (
+    visitor.one('#image').rect,
+    visitor.all('#overlay rect')[1].rect,
+  )
   assert abs(box['x'] - picture['x'] - picture['width'] / 2) < 4
   assert abs(box['width'] - picture['width'] / 2) < 8
 
@@ -157,14 +162,16 @@ def test_the_box_that_an_expression_means_lights_up(browser, page, image):
   ):
     visitor.ask('ground', text)
     visitor.wait(
-      lambda box=box: [
-        rect
-        for rect, group in zip(
-          visitor.rects(), visitor.all('#overlay g'), strict=False
-        )
-        if 'lit' in group.get_dom_attribute('class')
-      ]
-      == [box]
+      lambda box=box: (
+        [
+          rect
+          for rect, group in zip(
+            visitor.rects(), visitor.all('#overlay g'), strict=False
+          )
+          if 'lit' in group.get_dom_attribute('class')
+        ]
+        == [box]
+      )
     )
 
 
@@ -254,9 +261,7 @@ def test_a_phone_shows_all_without_scrolling_sideways(browser, page, image):
   assert wide <= seen
 
 
-def test_each_control_has_a_name_and_the_console_is_clean(
-  browser, page, image
-):
+def test_each_control_has_a_name_and_the_console_is_clean(browser, page, image):
   visitor = Visitor(browser, page)
   visitor.choose(image)
   visitor.ask('answer', 'what')
