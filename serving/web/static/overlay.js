@@ -1,7 +1,11 @@
 // Boxes over the picture.
 
 const SVG = 'http://www.w3.org/2000/svg';
-const PERCENT = new Intl.NumberFormat('en', {style: 'percent'});
+// Attention over many regions is small: 0.4% is not 0.9%.
+const PERCENT = new Intl.NumberFormat('en', {
+  style: 'percent',
+  maximumSignificantDigits: 2,
+});
 
 export function percent(share) {
   return PERCENT.format(share);
