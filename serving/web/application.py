@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from concurrent import futures
 
 import grpc
+from absl import logging
 from aiohttp import web
 
 from serving import connection
@@ -182,6 +183,15 @@ def _told_as_json(max_upload_mb: int) -> Callable:
       if error.code is grpc.StatusCode.INVALID_ARGUMENT:
         return _problem(422, error.details)
       return _problem(502, str(error))
+    except web.HTTPException:
+      raise
+    except Exception as error:  # noqa: BLE001 - the page must be told.
+      logging.exception('%s failed', request.path)
+      return _problem(
+        500,
+        f'The server of this page failed: {type(error).__name__}. '
+        'Its log says more.',
+      )
 
   return answer
 

@@ -127,7 +127,8 @@ class Upstream:
     settings = self._settings[model]
     data = messages.string_tensor([image.data], [1])
     found = self._predict(settings, _DETECT, {'image': data})
-    rule = found[signatures.STATUS][0].decode()
+    # Detectors of older exports fail where newer ones tell a status.
+    rule = found.get(signatures.STATUS, [b''])[0].decode()
     if rule:
       connection.answered(settings, answers.Refusal(rule=rule))
     names = self._predict(settings, _CATEGORIES, {})['categories']

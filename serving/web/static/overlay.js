@@ -48,10 +48,13 @@ export function draw(svg, image, {boxes, labels, weights = null, lit = -1}) {
     );
     const weak = lit >= 0 ? i !== lit : share < 0.15;
     if (labels[i] && !weak) {
+      // Where a label would leave the image, it ends with its box.
+      const left = x1 < 0.6 * width;
       const text = element('text', {
-        x: x1 + size / 4,
+        x: left ? x1 + size / 4 : Math.min(x2, width - size / 4),
         y: Math.max(y1 - size / 4, size),
         'font-size': size,
+        'text-anchor': left ? 'start' : 'end',
       });
       text.textContent = labels[i];
       group.append(text);
