@@ -1,7 +1,7 @@
 # Each target sets up what it needs; `make demo` and `make test` work on a
 # fresh machine. Another Python: make PYTHON=/path/to/python3.11 demo
 
-.PHONY: demo demo-all test test-slow test-serving toy-model bench \
+.PHONY: demo demo-all test test-slow test-serving test-web toy-model bench \
   bench-easy-vqa bench-detection bench-encoder bench-serving bench-beam \
   bench-vision demo-detector lint format lock install clean
 
@@ -28,6 +28,13 @@ test-serving: $(READY)
 	  tests/serving/server/test_model_server.py) \
 	  tests/serving/server/test_contract.py \
 	  tests/serving/server/test_model_info.py
+
+# The web page in Chromium, which is installed where that is allowed; without a
+# browser these tests are skipped.
+test-web: $(READY)
+	command -v chromedriver >/dev/null || apt-get install -y \
+	  --no-install-recommends chromium chromium-driver || true
+	$(BIN)/pytest -q -rs tests/serving/web
 
 toy-model: $(READY)
 	$(BIN)/python -m tests.serving.toy_model build/toy

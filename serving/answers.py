@@ -48,6 +48,45 @@ class Answer:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class Gaze:
+  """What came back for a `Gaze` of `requests`: attention over the RoIs.
+
+  Attributes:
+    boxes: as in `Answer`.
+    attention: of the answer's place; by layer, head and box.
+    pieces: word pieces; [CLS], the answer's [MASK] and [SEP] included.
+    word_attention: by layer, head, piece and box.
+    model_version: version that answered.
+  """
+
+  outputs: ClassVar[tuple[str, ...]] = (
+    'attention', 'pieces', 'word_attention',
+  )  # fmt: skip
+
+  boxes: list[requests.Box]
+  attention: list[list[list[float]]]
+  pieces: list[str]
+  word_attention: list[list[list[list[float]]]]
+  model_version: int
+
+  @classmethod
+  def read(cls, row: Row, boxes: list[requests.Box], version: int) -> Self:
+    """Reads one row."""
+    rois = len(boxes)
+    pieces = [piece.decode() for piece in row['pieces'] if piece]
+    return cls(
+      boxes=boxes,
+      attention=[[head[:rois] for head in layer] for layer in row['attention']],
+      pieces=pieces,
+      word_attention=[
+        [[word[:rois] for word in head[: len(pieces)]] for head in layer]
+        for layer in row['word_attention']
+      ],
+      model_version=version,
+    )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class Grounding:
   """What came back for an `Expression`.
 
@@ -184,13 +223,16 @@ class Embedding:
 # Answers by the function that gives them.
 OF_FUNCTION = {
   'answer': Answer,
+  'attend': Gaze,
   'ground': Grounding,
   'choose': Decision,
   'fill_mask': FilledText,
   'match': Match,
   'embed': Embedding,
 }
-AnyAnswer = Answer | Grounding | Decision | FilledText | Match | Embedding
+AnyAnswer = (
+  Answer | Gaze | Grounding | Decision | FilledText | Match | Embedding
+)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -85,10 +85,21 @@ class Attend(Answer):
 
   name = 'attend'
 
+  def __init__(self, trained, reader):
+    super().__init__(trained, reader)
+    self._pieces = tf.constant(trained.vocabulary)
+
   def predict(self, states, text, regions):
     layers = range(len(states.attention))
     every = [_attention(states, text, regions, layer) for layer in layers]
-    return {'attention': tf.stack(every, axis=1)}
+    words = [_word_attention(states, regions, layer) for layer in layers]
+    is_word = text.inputs[elements.WORD_MASK]
+    read = tf.cast(is_word, tf.float32)[:, None, None, :, None]
+    return {
+      'attention': tf.stack(every, axis=1),
+      'pieces': _pieces(self._pieces, text),
+      'word_attention': tf.stack(words, axis=1) * read,
+    }
 
 
 class Ground(Function):
@@ -177,12 +188,11 @@ class Embed(Function):
 
   def predict(self, states, text, regions):
     is_word = text.inputs[elements.WORD_MASK]
-    pieces = tf.gather(self._pieces, text.inputs[elements.WORD_IDS])
     is_roi = regions.inputs[elements.ROI_MASK][..., None]
     vectors = tf.cast(states.text, tf.float32)
     rois = tf.where(is_roi, tf.cast(states.rois, tf.float32), 0.0)
     return {
-      'pieces': tf.where(is_word, pieces, ''),
+      'pieces': _pieces(self._pieces, text),
       'text_vectors': tf.where(is_word[..., None], vectors, 0.0),
       'roi_vectors': _of_given(rois, regions),
       'pooled': vectors[:, 0],
@@ -194,14 +204,26 @@ def _of_given(x: tf.Tensor, regions: Regions) -> tf.Tensor:
   return x[:, : tf.shape(regions.boxes)[1]]
 
 
+def _pieces(vocabulary: tf.Tensor, text: Text) -> tf.Tensor:
+  """Word pieces, '' in padding, string `[B, T]`."""
+  pieces = tf.gather(vocabulary, text.inputs[elements.WORD_IDS])
+  return tf.where(text.inputs[elements.WORD_MASK], pieces, '')
+
+
 def _attention(
   states: FinalStates, text: Text, regions: Regions, layer: int
 ) -> tf.Tensor:
   """Attention of the answer's place over RoIs, `[B, H, R]`."""
-  weights = tf.gather(
-    states.attention[layer], text.positions, axis=2, batch_dims=1
-  )
-  start = tf.shape(states.text)[1]
-  real = tf.cast(regions.inputs[elements.ROI_MASK], tf.float32)[:, None]
-  over_rois = weights[..., start:-1] * real
+  weights = _word_attention(states, regions, layer)
+  return tf.gather(weights, text.positions, axis=2, batch_dims=1)
+
+
+def _word_attention(
+  states: FinalStates, regions: Regions, layer: int
+) -> tf.Tensor:
+  """Attention of every text element over RoIs, `[B, H, T, R]`."""
+  length = tf.shape(states.text)[1]
+  real = tf.cast(regions.inputs[elements.ROI_MASK], tf.float32)
+  weights = states.attention[layer][:, :, :length, length:-1]
+  over_rois = weights * real[:, None, None]
   return over_rois[..., : tf.shape(regions.boxes)[1]]

@@ -75,6 +75,13 @@ class Question(Request):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class Gaze(Question):
+  """Asks where the model looks for the answer, and at each word."""
+
+  function = 'attend'
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class Expression(Request):
   """Asks which region is meant (RefCOCO+)."""
 

@@ -113,6 +113,11 @@ _REGION_INPUTS = {
   },
 }
 
+_PIECES = _field(
+  'string',
+  (None, None),
+  "word pieces with [CLS] and [SEP], '' in padding, `[B, T]`",
+)
 _QUESTION = {'question': _field('string', _TEXTS, 'UTF-8 text, `[B]`')}
 _WORDS = 'UTF-8 words with spaces between them'
 _TAGS = (
@@ -153,6 +158,13 @@ _FUNCTIONS = {
         (None, None, None, None),
         "attention of the [MASK] in the answer's place over the RoIs, of each "
         'layer and head, 0 on padding, `[B, L, H, R]`',
+      ),
+      'pieces': _PIECES,
+      'word_attention': _field(
+        'float32',
+        (None, None, None, None, None),
+        'attention of each of `pieces` over the RoIs, of each layer and head, '
+        '0 in padding, `[B, L, H, T, R]`',
       ),
     },
   ),

@@ -2,6 +2,7 @@
 
 Examples:
   vlbert-evaluate --model_dir=runs/vqa --records=records/vqa --split=val
+  vlbert-evaluate --model_dir=runs/vqa --report=reports/vqa
   vlbert-evaluate --results=results.json \\
       --annotations=v2_mscoco_val2014_annotations.json
   vlbert-evaluate --benchmark=refcoco --split=testA --results=testA.json \\
@@ -9,15 +10,19 @@ Examples:
   vlbert-evaluate --benchmark=vcr --results=answers.csv,rationales.csv \\
       --annotations=val.jsonl
 
-The other forms need no model. VQA: the official accuracy, over all questions,
-by type of answer and by type of question. RefCOCO+: boxes that overlap the
-right one by half. VCR: Q->A, QA->R and Q->AR, as far as the files go. All
-print JSON.
+--report writes REPORT/index.html: accuracy by type of question, calibration,
+the worst and some random answers with their pictures.
+
+The forms with --results need no model. VQA: the official accuracy, over all
+questions, by type of answer and by type of question. RefCOCO+: boxes that
+overlap the right one by half. VCR: Q->A, QA->R and Q->AR, as far as the files
+go. All print JSON.
 """
 
+import io
 import json
 
-from absl import flags
+from absl import flags, logging
 
 from vlbert_tf import program
 
@@ -36,6 +41,12 @@ _SWAP_IMAGES = flags.DEFINE_bool(
 )
 _HIDE_IMAGES = flags.DEFINE_bool(
   'hide_images', False, 'Show plain gray in place of images; RoIs stay.'
+)
+_REPORT = flags.DEFINE_string(
+  'report', '', 'Folder for a page on the errors; for question answering.'
+)
+_REPORT_CASES = flags.DEFINE_integer(
+  'report_cases', 12, 'Answers of each kind on that page.', lower_bound=1
 )
 _BENCHMARK = flags.DEFINE_enum(
   'benchmark', 'vqa', ['vqa', 'refcoco', 'vcr'], 'What --results belong to.'
@@ -113,14 +124,47 @@ def _model_metrics() -> dict:
   from vlbert_tf.tasks import inference, saved
 
   task = saved.load_task_on(
-    _MODEL_DIR.value,
-    _SPLIT.value,
-    _RECORDS.value,
-    swap_images=_SWAP_IMAGES.value,
-    hide_images=_HIDE_IMAGES.value,
+    _MODEL_DIR.value, _SPLIT.value, _RECORDS.value, _SWAP_IMAGES.value
   )
+  if _REPORT.value and task.task_config.name != saved.VQA:
+    raise ValueError(
+      '--report is for question answering. '
+      f'Received: {_MODEL_DIR.value}, trained for {task.task_config.name}.'
+    )
   model = saved.restore_trained(task, _MODEL_DIR.value, _CHECKPOINT.value)
-  return inference.evaluate(task, model, task.task_config.validation_data)
+  metrics = inference.evaluate(task, model, task.task_config.validation_data)
+  if _REPORT.value:
+    _write_report(task, model)
+  return metrics
+
+
+def _write_report(task, model) -> None:
+  from vlbert_tf.evaluation import report
+  from vlbert_tf.tasks import inference
+
+  data = task.task_config.validation_data
+  answers = list(inference.judge_answers(task, model, data))
+  cases = {
+    'Most sure and wrong': report.worst(answers, _REPORT_CASES.value),
+    'At random': report.some(answers, _REPORT_CASES.value),
+  }
+  places = {one.place for chosen in cases.values() for one in chosen}
+  pictures = {}
+  # Records with features in the place of pixels have no image to show.
+  if task.architecture().resnet is not None:
+    shown = inference.illustrate_places(task, model, data, places)
+    pictures = {place: _png(question) for place, question in shown.items()}
+  title = f'{_MODEL_DIR.value}, split {_SPLIT.value}'
+  path = report.write(_REPORT.value, title, answers, cases, pictures)
+  logging.info('Report written to %s.', path)
+
+
+def _png(question) -> bytes:
+  from vlbert_tf import visualization
+
+  file = io.BytesIO()
+  visualization.draw_answers([question], file, columns=1)
+  return file.getvalue()
 
 
 def cli() -> None:

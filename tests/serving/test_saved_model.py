@@ -88,6 +88,14 @@ def test_attention_comes_of_each_layer_and_head(call, model):
   expected = [of[0, :, 6, 9:11].numpy() for of in states.attention]
   assert found['attention'].shape == (1, 2, 2, 2)
   np.testing.assert_allclose(found['attention'][0], expected, atol=1e-5)
+  # QUESTION of `_elements` with its separators; the last place is padding.
+  words = [of[0, :, :9, 9:11].numpy() for of in states.attention]
+  words = np.stack(words) * ([[1.0]] * 8 + [[0.0]])
+  np.testing.assert_allclose(found['word_attention'][0], words, atol=1e-5)
+  pieces = found['pieces'][0].tolist()
+  assert [pieces[i] for i in (0, 5, 6, 7, 8)] == [
+    b'[CLS]', b'[SEP]', b'[MASK]', b'[SEP]', b'',
+  ]  # fmt: skip
 
 
 def test_a_detector_inside_finds_the_boxes_of_raw_requests(call):

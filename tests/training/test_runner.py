@@ -195,6 +195,17 @@ def test_a_trained_model_is_found_again_from_its_folder(files, tmp_path):
   assert again['examples'] == 12
   assert sorted(answers) == [0, 10, 11, 20, 21, 22, 30, 40, 41, 50, 51, 52]
   assert set(answers.values()) <= {'yes', 'no', 'maybe'}
+  # One by one the answers are the same, and as good as the metric says.
+  judged = list(inference.judge_answers(task, model, data))
+  assert {one.question_id: one.answer for one in judged} == answers
+  assert np.mean([one.accuracy for one in judged]) == pytest.approx(
+    again['vqa_accuracy'], abs=1e-5
+  )
+  assert all(1 / 3 <= one.confidence <= 1 for one in judged)
+  shown = inference.illustrate_places(task, model, data, {1, 11})
+  assert {k: v.answer for k, v in shown.items()} == {
+    one.place: one.answer for one in judged if one.place in (1, 11)
+  }
 
 
 def test_a_checkpoint_of_another_shape_is_refused(files, tmp_path):

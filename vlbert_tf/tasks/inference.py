@@ -1,7 +1,7 @@
 """A trained task over a whole split: metrics and predictions."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 import numpy as np
 import tensorflow as tf
@@ -10,6 +10,7 @@ from absl import logging
 
 from vlbert_tf import boxes, elements
 from vlbert_tf.data import batching, pipeline
+from vlbert_tf.evaluation.report import JudgedAnswer
 from vlbert_tf.tasks import base, refcoco, vcr
 from vlbert_tf.tasks.vqa import QUESTION, QUESTION_ID, VqaTask
 from vlbert_tf.visualization import AnsweredQuestion
@@ -153,6 +154,51 @@ def predict_choices(
   task.task_config.override({'condition_on': given})
 
 
+def judge_answers(
+  task: VqaTask, model: tf_keras.Model, data: pipeline.DataConfig
+) -> Iterator[JudgedAnswer]:
+  """Answers every question of a split and says how good the answer is.
+
+  Args:
+    task: of the model.
+    model: with its trained weights.
+    data: the split; `is_training` must be off.
+
+  Yields:
+    Answers in the order of the records.
+  """
+
+  @tf.function
+  def step(batch):
+    logits = model(batch)[elements.ANSWER_LOGITS]
+    best = tf.argmax(logits, axis=-1, output_type=tf.int32)
+    confidence = tf.gather(_probabilities(task, logits), best, batch_dims=1)
+    accuracy = tf.gather(batch[elements.ANSWER_SCORES], best, batch_dims=1)
+    return best, confidence, accuracy
+
+  for number, batch in enumerate(_with_progress(task, data)):
+    columns = (
+      batch[QUESTION_ID],
+      batch[QUESTION],
+      batch[elements.ANSWER_LABEL],
+      *step(batch),
+      batch[elements.EXAMPLE_WEIGHT],
+    )
+    rows = zip(*(column.numpy() for column in columns), strict=True)
+    for i, row in enumerate(rows):
+      question_id, question, label, best, confidence, accuracy, weight = row
+      if weight:
+        yield JudgedAnswer(
+          place=number * data.global_batch_size + i,
+          question_id=int(question_id),
+          question=question.decode(),
+          answer=task.answers[best],
+          confidence=float(confidence),
+          accuracy=float(accuracy),
+          truth=task.answers[label] if label >= 0 else '',
+        )
+
+
 def illustrate_answers(
   task: VqaTask,
   model: tf_keras.Model,
@@ -171,15 +217,43 @@ def illustrate_answers(
     At most `count` questions with image, RoIs, attention and answer.
   """
   total = task.open_split(data).annotations
-  wanted = set(np.linspace(0, total - 1, count).astype(int).tolist())
-  shown = []
+  places = np.linspace(0, total - 1, count).astype(int).tolist()
+  return list(illustrate_places(task, model, data, places).values())
+
+
+def illustrate_places(
+  task: VqaTask,
+  model: tf_keras.Model,
+  data: pipeline.DataConfig,
+  places: Collection[int],
+) -> dict[int, AnsweredQuestion]:
+  """Answers chosen questions of a split, and shows where it looks.
+
+  Args:
+    task: of the model.
+    model: with its trained weights.
+    data: the split; `is_training` must be off.
+    places: of the questions in the split, from 0.
+
+  Returns:
+    By place, image, RoIs, attention and answer.
+  """
+  wanted, shown = sorted(set(places)), {}
   for number, batch in enumerate(task.build_inputs(data)):
     first = number * data.global_batch_size
     rows = [i - first for i in wanted if 0 <= i - first < len(batch[QUESTION])]
     if rows:
       part = {name: tf.gather(value, rows) for name, value in batch.items()}
-      shown += illustrate_batch(task, part, model(part, return_attention=True))
+      drawn = illustrate_batch(task, part, model(part, return_attention=True))
+      shown.update(zip((first + row for row in rows), drawn, strict=True))
+    if not wanted or first + len(batch[QUESTION]) > wanted[-1]:
+      break
   return shown
+
+
+def _probabilities(task: VqaTask, logits: tf.Tensor) -> tf.Tensor:
+  independent = task.task_config.answer_loss == 'sigmoid'
+  return tf.sigmoid(logits) if independent else tf.nn.softmax(logits)
 
 
 def illustrate_batch(
@@ -195,7 +269,8 @@ def illustrate_batch(
   Returns:
     One for each row.
   """
-  probabilities = tf.nn.softmax(outputs[elements.ANSWER_LOGITS]).numpy()
+  logits = outputs[elements.ANSWER_LOGITS]
+  probabilities = _probabilities(task, logits).numpy()
   arrays = {name: value.numpy() for name, value in batch.items()}
   attention = outputs[elements.ANSWER_ATTENTION].numpy()
   shown = []
