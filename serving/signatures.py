@@ -320,8 +320,7 @@ DETECT = Signature(
     'top_categories': _field(
       'int32',
       (None, None, None),
-      'the likeliest categories of each RoI, the most probable first, 0 is '
-      'background, `[B, R, K]`',
+      'likeliest of each RoI first, 0 is background, `[B, R, K]`',
     ),
     'top_probabilities': _field(
       'float32',
