@@ -39,6 +39,9 @@ _SECONDS = flags.DEFINE_float(
 _CLIENTS = flags.DEFINE_integer(
   'clients', 16, 'Requests under way at a time.', lower_bound=1
 )
+_HAS_DETECTOR = flags.DEFINE_bool(
+  'has_detector', False, 'Whether the export has one; it is not asked.'
+)
 _BOXES = flags.DEFINE_integer('boxes', 10, 'RoIs of a question.', lower_bound=1)
 _IMAGE_SIDE = flags.DEFINE_integer(
   'image_side', 256, 'Width and height of the image.', lower_bound=32
@@ -47,7 +50,8 @@ _MAX_BATCH_SIZE = flags.DEFINE_integer(
   'max_batch_size', 8, 'Of the batches.', lower_bound=1
 )
 
-_START_SECONDS = 300
+# Warming up every shape of an export is most of it.
+_START_SECONDS = 900
 _RUNTIME = ':tensorflow:serving:runtime_latency'
 
 
@@ -133,7 +137,11 @@ def serving(model_dir: str, parameters: str) -> Iterator[Server]:
 
 
 async def measure(
-  server: Server, request: requests.Request, clients: int, seconds: float
+  server: Server,
+  request: requests.Request,
+  clients: int,
+  seconds: float,
+  has_detector: bool = False,
 ) -> Measurement:
   """Asks the same thing over and over.
 
@@ -142,10 +150,14 @@ async def measure(
     request: that is sent.
     clients: requests under way at a time.
     seconds: after which no new one is sent.
+    has_detector: whether the export has one.
   """
   latencies, failures = [], 0
   async with async_client.AsyncClient(
-    server.address, backoff=connection.Backoff(retries=0), timeout_seconds=120
+    server.address,
+    has_detector=has_detector,
+    backoff=connection.Backoff(retries=0),
+    timeout_seconds=120,
   ) as client:
     for _ in range(3):  # not measured: buffers, threads, the connection
       await asyncio.gather(*(client.send(request) for _ in range(clients)))
@@ -189,7 +201,13 @@ def main(argv: list[str]) -> None:
       for clients in (1, _CLIENTS.value):
         logging.info('Batching %s, %d clients', name, clients)
         found = asyncio.run(
-          measure(server, _request(), clients, _SECONDS.value)
+          measure(
+            server,
+            _request(),
+            clients,
+            _SECONDS.value,
+            _HAS_DETECTOR.value,
+          )
         )
         _print_row(name, clients, found)
 

@@ -65,14 +65,14 @@ def main(argv: list[str]) -> None:
   from serving import candidates, publishing
   from vlbert_tf.tasks import trained
 
-  batch_sizes = _numbers('batch_sizes', _BATCH_SIZES.value)
+  batch_sizes = numbers('batch_sizes', _BATCH_SIZES.value)
   request = trained.Request(
     path=_MODEL_DIR.value,
     checkpoint=_CHECKPOINT.value,
     vocab_file=_VOCAB_FILE.value,
     answers_file=_ANSWERS_FILE.value,
-    text_buckets=_numbers('text_buckets', _TEXT_BUCKETS.value),
-    roi_buckets=_numbers('roi_buckets', _ROI_BUCKETS.value),
+    text_buckets=numbers('text_buckets', _TEXT_BUCKETS.value),
+    roi_buckets=numbers('roi_buckets', _ROI_BUCKETS.value),
   )
   publishing.next_version(_OUTPUT_DIR.value, _VERSION.value)
   candidate = candidates.make(
@@ -86,8 +86,19 @@ def main(argv: list[str]) -> None:
   logging.info('Exported to %s.', folder)
 
 
-def _numbers(flag: str, values: list[str]) -> tuple[int, ...]:
-  """Positive numbers, in order."""
+def numbers(flag: str, values: list[str]) -> tuple[int, ...]:
+  """Reads sizes.
+
+  Args:
+    flag: that they come from, for the message.
+    values: as they were written.
+
+  Returns:
+    Positive numbers in increasing order.
+
+  Raises:
+    ValueError: they are no such numbers.
+  """
   try:
     numbers = tuple(int(value) for value in values)
   except ValueError:

@@ -26,16 +26,10 @@ class Function(abc.ABC):
   Attributes:
     name: in `signatures`.
     needs_attention: whether attention weights are read.
-    blanks: what the outputs of a row with a status are, where that is not
-      the rule of `statuses`.
   """
 
   name: ClassVar[str]
   needs_attention: ClassVar[bool] = False
-  blanks: ClassVar[dict[str, float]] = {
-    'boxes': signatures.PADDING_COORDINATE,
-    'box': signatures.PADDING_COORDINATE,
-  }
 
   def __init__(self, trained: Trained, reader: TextReader):
     """Takes over a model.

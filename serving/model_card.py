@@ -65,7 +65,7 @@ def describe_trained(trained: Trained, dtype: str) -> dict[str, Any]:
     'task': trained.task,
     'dtype': dtype,
     'checkpoint': trained.checkpoint,
-    'settings': _plain(trained.settings),
+    'settings': trained.settings,
     'metrics': metrics_of_run(trained.checkpoint.rpartition('/')[0]),
     'vocabulary': _list_of_words(trained.vocabulary),
     'answers': _list_of_words(trained.answers),
@@ -129,7 +129,8 @@ def rounding(
 def write(path: str, card: Mapping[str, Any]) -> None:
   """Writes a card as JSON."""
   with tf.io.gfile.GFile(path, 'w') as file:
-    file.write(json.dumps(card, indent=1, sort_keys=True) + '\n')
+    text = json.dumps(card, indent=1, sort_keys=True, default=str)
+    file.write(f'{text}\n')
 
 
 def _apart(first: np.ndarray, second: np.ndarray) -> dict[str, float]:
@@ -146,8 +147,3 @@ def _list_of_words(words: Sequence[str]) -> dict[str, Any]:
   """Number and hash; the hash is that of a file with one word a line."""
   digest = hashlib.sha256(''.join(f'{word}\n' for word in words).encode())
   return {'count': len(words), 'sha256': digest.hexdigest() if words else ''}
-
-
-def _plain(value: Any) -> Any:
-  """Tuples and other things as JSON knows them."""
-  return json.loads(json.dumps(value, default=str))

@@ -104,22 +104,11 @@ def _inputs(trained: Trained, raw: Arrays, texts) -> Arrays:
 def _choice(trained: Trained, raw: Arrays, of_rois: np.ndarray) -> Arrays:
   """Words and tags of a multiple choice; tags become rows of boxes."""
   words, tags = (_sections(trained, raw, part) for part in ('', '_tags'))
-  rows = []
-  for numbers in tags:
-    rows.append(
-      np.array(
-        [
-          np.vectorize(_as_rows(of_rois[k]), otypes=[object])(row)
-          for k, row in enumerate(numbers)
-        ],
-        object,
-      )
-    )
   return {
     'question': words[0],
-    'question_tags': rows[0],
+    'question_tags': _as_rows(tags[0], of_rois),
     'candidates': words[1],
-    'candidate_tags': rows[1],
+    'candidate_tags': _as_rows(tags[1], of_rois),
   }
 
 
@@ -134,12 +123,25 @@ def _sections(trained: Trained, raw: Arrays, part: str):
   return question + b' ' + answer, raw[f'rationales{part}'].astype(object)
 
 
-def _as_rows(tags: np.ndarray) -> Callable[[bytes], str]:
-  """Maps the numbers that texts call RoIs by to rows of boxes."""
-  known = {int(tag): row for row, tag in enumerate(tags) if tag >= 0}
-  return lambda text: ' '.join(
-    str(known.get(int(tag), -1)) for tag in text.split()
-  )
+def _as_rows(tags: np.ndarray, of_rois: np.ndarray) -> np.ndarray:
+  """Tags of texts, with rows of boxes for the numbers that RoIs have.
+
+  Args:
+    tags: object `[B]` or `[B, N]`, numbers with spaces between them.
+    of_rois: `[B, R]`, -1 where there is no RoI.
+  """
+  named = []
+  for texts, numbers in zip(
+    tags.reshape(len(tags), -1), of_rois.tolist(), strict=True
+  ):
+    known = {tag: row for row, tag in enumerate(numbers) if tag >= 0}
+    named.append(
+      [
+        ' '.join(str(known.get(int(tag), -1)) for tag in text.split())
+        for text in texts
+      ]
+    )
+  return np.array(named, object).reshape(tags.shape)
 
 
 def _answers(trained: Trained, batch) -> Arrays:

@@ -28,6 +28,9 @@ _FUNCTIONS = {
   ),
 }
 
+# Of rows with a status.
+_BLANKS = dict.fromkeys(('boxes', 'box'), signatures.PADDING_COORDINATE)
+
 
 class ServedModel:
   """Every signature of a trained model.
@@ -130,7 +133,7 @@ class ServedModel:
     )
     outputs = function.predict(states, text, found)
     return statuses.only_answered(
-      {**outputs, 'boxes': found.boxes}, status, function.blanks
+      {**outputs, 'boxes': found.boxes}, status, _BLANKS
     )
 
   def _regions(self, source: str, inputs) -> regions.Regions:

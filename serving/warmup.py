@@ -90,7 +90,7 @@ def with_answers(calls: Sequence[Call], predict: Predict) -> list[Call]:
   Returns:
     The calls; those of mixed images are left without.
   """
-  known: dict[bytes, Arrays] = {}
+  known: dict[tuple, Arrays] = {}
   answered = []
   for call in calls:
     first = {name: value[:1] for name, value in call.inputs.items()}
@@ -102,8 +102,7 @@ def with_answers(calls: Sequence[Call], predict: Predict) -> list[Call]:
     if mixed:
       answered.append(call)
       continue
-    key = repr(sorted((k, v.tobytes(), v.tolist()) for k, v in first.items()))
-    key = f'{call.signature}{key}'
+    key = (call.signature, *(_contents(first[name]) for name in sorted(first)))
     if key not in known:
       outputs = predict(call.signature, _tensors(first))
       known[key] = {k: np.asarray(v) for k, v in outputs.items()}
@@ -114,6 +113,13 @@ def with_answers(calls: Sequence[Call], predict: Predict) -> list[Call]:
 
 def _tensors(arrays: Arrays) -> dict[str, tf.Tensor]:
   return {name: tf.constant(value) for name, value in arrays.items()}
+
+
+def _contents(array: np.ndarray) -> bytes:
+  """The same for equal arrays; the bytes of one of texts are addresses."""
+  if array.dtype == object:
+    return repr(array.tolist()).encode()
+  return array.tobytes()
 
 
 def _sizes(

@@ -171,6 +171,8 @@ class BatchScheduler:
         queue = self._oldest_queue()
         now = time.monotonic()
         if queue and self._due(queue[0]) <= now:
+          # What is left may be due as well, and others may be asleep.
+          self._changed.notify()
           return queue.popleft()
         if self._is_closed and not queue:
           return None

@@ -1,12 +1,22 @@
 """The benchmark of the server: its arithmetic, and one short run."""
 
+import asyncio
 import subprocess
 import sys
 
 import pytest
 
 from benchmarks import serving
+from serving import images, requests
+from serving.server import listener, metrics, model, monitoring, registry
 from tests.serving import toy_model
+
+
+@pytest.fixture(scope='module')
+def export_root(tmp_path_factory):
+  root = tmp_path_factory.mktemp('export')
+  toy_model.export(root / '7')
+  return root
 
 
 def test_rate_percentiles_and_share_follow_from_the_latencies():
@@ -20,6 +30,30 @@ def test_rate_percentiles_and_share_follow_from_the_latencies():
   assert found.rate == 2.0
   assert [found.percentile(p) for p in (0, 50, 99)] == [0.1, 0.2, 0.4]
   assert found.outside == pytest.approx(0.1)
+
+
+def test_answers_are_measured_with_the_time_of_the_graph(export_root):
+  measures = metrics.ServerMetrics()
+  version = model.LoadedVersion('vlbert', export_root / '7')
+  server = listener.Listener(registry.Registry([version]), measures=measures)
+  page = monitoring.MetricsPage(
+    measures.page, '/metrics', host='127.0.0.1', port=0
+  )
+  addresses = serving.Server(
+    address=server.address, metrics=f'http://{page.address}/metrics'
+  )
+  request = requests.Question(
+    image=images.read_image(toy_model.png(2, 2)), text='what?'
+  )
+
+  found = asyncio.run(serving.measure(addresses, request, 2, 0.3))
+
+  assert len(found.latencies) > 2
+  assert found.failures == 0
+  assert 0 < found.model_seconds < sum(found.latencies)
+  assert sum(found.latencies) < 2 * found.wall_seconds
+  page.close()
+  server.drain(0)
 
 
 @pytest.mark.slow

@@ -46,4 +46,4 @@ def test_a_missing_question_is_told(image):
   done = run(image)
 
   assert done.returncode == 1
-  assert 'takes an image and a question. Received: 1 arg' in done.stderr
+  assert 'takes an image and a text. Received: 1 arg' in done.stderr

@@ -2,7 +2,6 @@
 
 import asyncio
 import dataclasses
-import math
 import socket
 import subprocess
 import sys
@@ -13,7 +12,9 @@ import pytest
 from tensorflow_serving.apis import prediction_service_pb2_grpc
 
 from serving import answers, async_client, client, connection, images, requests
+from serving.server import listener, model, registry, settings
 from tests.serving import toy_model
+from tests.serving.certificates import certificate
 
 # No test waits for a retry longer than this.
 HASTY = connection.Backoff(retries=3, first_seconds=0.001, max_seconds=0.002)
@@ -269,6 +270,29 @@ def test_where_the_export_detects_boxes_choose_the_signature(recorder):
   ]
 
 
+def test_an_encrypted_server_is_asked_with_its_authority(export_root):
+  key, authority = certificate()
+  server = listener.Listener(
+    registry.Registry([model.LoadedVersion('toy', export_root / '7')]),
+    tls=settings.TlsSettings(
+      server_key=key.decode(), server_cert=authority.decode()
+    ),
+  )
+  target = f'localhost:{server.address.rpartition(":")[2]}'
+  known, stranger = (
+    connection.Tls(authority=pem) for pem in (authority, certificate()[1])
+  )
+
+  with client.Client(target, 'toy', tls=known) as connected:
+    assert connected.send(question()).answers[0].text == '7x5'
+  with (
+    client.Client(target, 'toy', tls=stranger, backoff=HASTY) as connected,
+    pytest.raises(connection.ServerUnavailableError),
+  ):
+    connected.send(question())
+  server.drain(0)
+
+
 def test_many_questions_at_a_time_from_asyncio(recorder):
   server = recorder(grpc.StatusCode.UNAVAILABLE)
 
@@ -286,42 +310,6 @@ def test_many_questions_at_a_time_from_asyncio(recorder):
 
   texts = [result.answers[0].text for result in results]
   assert texts == ['2x3', *(f'{w}x5' for w in range(1, 20))]
-
-
-@pytest.mark.parametrize('text', ['', ' \n'])
-def test_an_empty_question_is_not_sent(text):
-  with pytest.raises(ValueError, match='A question must have words'):
-    question(text=text)
-
-
-@pytest.mark.parametrize(
-  'box',
-  [
-    (0, 0, 0, 5),
-    (0, 5, 5, 5),
-    (5, 0, 0, 5),
-    (0, 0, math.nan, 5),
-    (0, 0, math.inf, 5),
-    (0, 0, 5),
-    (-1, -1, -1, -1),
-  ],
-)
-def test_a_box_without_area_is_not_sent(box):
-  with pytest.raises(ValueError, match='four finite numbers') as caught:
-    question(boxes=[(0, 0, 1, 1), box])
-
-  assert f'Received: {list(box)}' in str(caught.value)
-
-
-@pytest.mark.parametrize('box', [(7, 0, 9, 5), (0, 5, 7, 9), (-2, -2, 0, 0)])
-def test_a_box_outside_the_image_is_not_sent(box):
-  with pytest.raises(ValueError, match='must overlap its image'):
-    question(boxes=[box])
-
-
-def test_an_empty_list_of_boxes_is_not_sent():
-  with pytest.raises(ValueError, match='at least one box'):
-    question(boxes=[])
 
 
 def test_a_client_needs_no_tensorflow():

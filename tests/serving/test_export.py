@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from serving import calls, candidates, publishing, regions
+from serving import calls, candidates, export, publishing, regions
 from serving.saved_model import ServedModel
 from tests.checkpoints import golden
 from tests.serving import golden_words, served
@@ -90,6 +90,15 @@ def test_an_export_holds_its_card_and_warm_up_requests(exported):
   assert shapes == {(b, r, 4) for b in (1, 2) for r in (4, 8)}
 
 
+@pytest.mark.parametrize('values', ['2,1', '1,1', '0', 'one'])
+def test_sizes_that_do_not_increase_are_refused(values):
+  with pytest.raises(
+    ValueError, match='--batch_sizes must be positive'
+  ) as told:
+    export.numbers('batch_sizes', values.split(','))
+  assert f'Received: {values}.' in str(told.value)
+
+
 def test_expressions_are_grounded_as_released(request_of):
   module = ServedModel(trained.load(request_of('refcoco_tiny')))
   arrays = golden.arrays('refcoco_tiny', 'inputs')
@@ -109,13 +118,22 @@ def test_expressions_are_grounded_as_released(request_of):
   assert found['index'].numpy().tolist() == expected.argmax(axis=1).tolist()
 
 
-def test_half_precision_is_close_and_the_card_says_how_close(request_of):
-  candidate = candidates.make(request_of('vqa_tiny'), [1], 'bfloat16')
+@pytest.mark.parametrize(
+  ('dtype', 'most'),
+  [
+    ('bfloat16', 0.05),
+    pytest.param('float16', 0.01, marks=pytest.mark.slow),
+  ],
+)
+def test_half_precision_is_close_and_the_card_says_how_close(
+  request_of, dtype, most
+):
+  candidate = candidates.make(request_of('vqa_tiny'), [1], dtype)
 
   rounding = candidate.card['rounding']['answer.scores']
-  assert candidate.card['dtype'] == 'bfloat16'
-  # Some of a few roundings of 2⁻⁹ each, on probabilities around 1/2.
-  assert 1e-5 < rounding['largest_difference'] < 0.05
+  assert candidate.card['dtype'] == dtype
+  # A few roundings, of 2⁻⁹ or 2⁻¹² each, on probabilities around 1/2.
+  assert 1e-5 < rounding['largest_difference'] < most
   assert 0 < rounding['mean_difference'] <= rounding['largest_difference']
 
 

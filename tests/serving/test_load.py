@@ -92,6 +92,10 @@ class Load:
     return self
 
   def __exit__(self, *error):
+    self.stop()
+
+  def stop(self):
+    """Waits for the answers under way."""
     self._stopped.set()
     self._pool.shutdown()
     for running in self._running:
@@ -197,8 +201,7 @@ def test_a_killed_server_comes_back_and_retries_succeed(start):
     server.process.wait()
     with start(BATCHING, server.port):
       load.answered(CLIENTS)
-      load._stopped.set()
-      futures.wait(load._running)
+      load.stop()
 
   assert load.wrong == []
   assert load.outcomes['UNAVAILABLE'] == 0

@@ -54,17 +54,24 @@ def test_a_version_holds_what_warms_a_server_and_says_what_it_is(tmp_path):
   assert card == {'task': 'doubling'}
 
 
-@pytest.mark.parametrize('exists', [False, True])
-def test_an_export_that_answers_otherwise_leaves_nothing(tmp_path, exists):
-  base = tmp_path / 'export'
-  if exists:
-    (base / '1').mkdir(parents=True)
-
+def test_an_export_that_answers_otherwise_leaves_nothing(tmp_path):
   with pytest.raises(ValueError, match=r'y at \(0,\) is 6\.0, not 7\.0'):
-    publishing.publish(_candidate(expected=7.0), str(base))
+    publishing.publish(_candidate(expected=7.0), str(tmp_path / 'export'))
 
-  names = [path.name for path in base.iterdir()] if base.exists() else []
-  assert names == (['1'] if exists else [])
+  assert list(tmp_path.iterdir()) == []
+
+
+def test_a_failure_leaves_older_versions_alone(tmp_path, monkeypatch):
+  def fail(*arguments):
+    raise KeyboardInterrupt
+
+  monkeypatch.setattr(publishing.validation, 'validate', fail)
+  (tmp_path / '1').mkdir()
+
+  with pytest.raises(KeyboardInterrupt):
+    publishing.publish(_candidate(), str(tmp_path))
+
+  assert [path.name for path in tmp_path.iterdir()] == ['1']
 
 
 def test_a_version_is_never_overwritten(tmp_path):

@@ -5,6 +5,7 @@ import pytest
 import tensorflow as tf
 
 from serving import decoding, regions, signatures
+from serving.detector import open_detector
 from serving.saved_model import ServedModel
 from tests.serving import served
 from vlbert_tf import elements
@@ -28,10 +29,15 @@ def model():
 
 @pytest.fixture(scope='module')
 def call(model, tmp_path_factory):
-  """The export, with a detector inside."""
+  """The export, with a detector inside that was an export itself."""
+  folder = tmp_path_factory.mktemp('export')
+  halves = served.halves()
+  tf.saved_model.save(
+    halves.root, str(folder / 'halves'), signatures=halves.signatures
+  )
   trained = served.trained(saved.VQA, model, ['answer'])
-  module = ServedModel(trained, served.halves())
-  return served.saved(module, tmp_path_factory.mktemp('export'))
+  module = ServedModel(trained, open_detector(str(folder / 'halves')))
+  return served.saved(module, folder / 'vqa')
 
 
 def _on_boxes(call, images, questions, boxes, name='answer_on_boxes'):

@@ -27,7 +27,7 @@ def test_equal_answers_do_not_differ():
 @pytest.mark.parametrize(
   ('changes', 'told'),
   [
-    ({'scores': SCORES + 0.01}, r'scores at \(0, 0\) is 0\.51'),
+    ({'scores': SCORES + 0.25}, r'scores at \(0, 0\) is 0\.75, not 0\.5\.'),
     ({'scores': SCORES[:, :2]}, r'scores has the shape \(1, 2\)'),
     ({'answers': ANSWERS[:, ::-1]}, r"answers at \(0, 0\) is b'maybe'"),
     ({'scores': SCORES * np.nan}, 'scores holds numbers that are not finite'),

@@ -44,14 +44,14 @@ def scenes(folder: str) -> None:
     ),
   )  # fmt: skip
   start = f'task.init_checkpoint={root}/pretraining'
-  walk.run(programs.train_vqa('fine-tune', 'vqa', root, questions, start))
   walk.run(
-    programs.predict('answer', root, 'vqa', 'ours', draw=True),
+    programs.train_vqa('fine-tune', 'vqa', root, questions, start),
     programs.predict(
       'answer without pre-training', root, 'vqa_only', 'vqa_only'
     ),
   )
   walk.run(
+    programs.predict('answer', root, 'vqa', 'ours', draw=True),
     programs.predict(
       'answer for swapped images', root, 'vqa', 'swapped', swap=True
     ),

@@ -1,18 +1,14 @@
 """A server's life on its port: health, draining, a port that is taken."""
 
-import datetime
 import threading
 
 import grpc
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from tensorflow_serving.apis import prediction_service_pb2_grpc
 
 from serving.server import listener, model, registry, settings
+from tests.serving.certificates import certificate
 from tests.serving.toy_requests import DEADLINE, outputs_of, predict_request
 
 SERVING = health_pb2.HealthCheckResponse.SERVING
@@ -97,32 +93,6 @@ def test_a_port_that_is_taken_is_told(address):
     listener.Listener(registry.Registry([]), port=port)
 
   assert f'Received: 127.0.0.1:{port}' in str(caught.value)
-
-
-def certificate():
-  """Key and self-signed certificate of `localhost`, in PEM."""
-  key = ec.generate_private_key(ec.SECP256R1())
-  name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, 'localhost')])
-  start = datetime.datetime(2020, 1, 1)
-  signed = (
-    x509.CertificateBuilder()
-    .subject_name(name)
-    .issuer_name(name)
-    .public_key(key.public_key())
-    .serial_number(1)
-    .not_valid_before(start)
-    .not_valid_after(start + datetime.timedelta(days=36500))
-    .add_extension(
-      x509.SubjectAlternativeName([x509.DNSName('localhost')]), critical=False
-    )
-    .sign(key, hashes.SHA256())
-  )
-  pem = serialization.Encoding.PEM
-  return key.private_bytes(
-    pem,
-    serialization.PrivateFormat.PKCS8,
-    serialization.NoEncryption(),
-  ), signed.public_bytes(pem)
 
 
 @pytest.mark.parametrize('client_verify', [False, True])
