@@ -2,8 +2,8 @@
 # fresh machine. Another Python: make PYTHON=/path/to/python3.11 demo
 
 .PHONY: demo demo-all test test-slow test-serving test-web toy-model bench \
-  bench-easy-vqa bench-detection bench-serving demo-detector lint format lock \
-  install clean
+  bench-easy-vqa bench-detection bench-encoder bench-serving bench-beam \
+  bench-vision demo-detector lint format lock install clean
 
 BIN := .venv/bin
 READY := .venv/.ready
@@ -73,12 +73,28 @@ demo-detector: bench-detection
 	$(BIN)/vlbert-publish --model_dir=$(DETECTION)/model \
 	  --output_dir=configs/detection/scenes
 
+# Images a second of vlbert-extract-rois with one and two workers and a pool.
+bench-beam: $(READY)
+	$(BIN)/python -m benchmarks.beam --detector=tiny --images=1000
+	$(BIN)/python -m benchmarks.beam --detector=base --images=64 --nopool
+
+# Our encoder against others, in turn. The peers are an optional group: install
+# them with .venv/bin/pip install '.[bench]' (with uv: uv pip install).
+bench-encoder: $(READY)
+	for mode in forward train; do for dtype in float32 bfloat16; do \
+	  $(BIN)/python -m benchmarks.encoder --mode=$$mode --dtype=$$dtype \
+	    || exit 1; done; done
+
 comma := ,
 detection_split = --split=$(split)$(comma)$\
   captions=$(DETECTION)/data/captions/$(split).tsv$(comma)$\
   images=$(DETECTION)/data/images$(comma)$\
   image_index=$(DETECTION)/data/captions/$(split)_index.tsv$(comma)$\
   instances=$(DETECTION)/data/instances_captions_$(split).json
+
+# PyTorch, the measure, is no dependency: pip install -e ".[bench]".
+bench-vision: $(READY)
+	$(BIN)/python -m benchmarks.vision
 
 lint: $(READY)
 	$(BIN)/ruff check .

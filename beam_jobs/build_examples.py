@@ -21,11 +21,25 @@ image_index=index.tsv,instances=boxes.json
   vlbert-build-examples --dataset=vcr --name=vcr --output_dir=records \\
     --split=train,questions=vcr1annots/train.jsonl,images=vcr1images
 
+  vlbert-build-examples --dataset=visual_genome --name=genome \\
+    --output_dir=records --split=train,objects=objects.json,\\
+image_data=image_data.json,images=VG_100K,images=VG_100K_2,\\
+categories=objects_vocab.txt,attributes=attributes.json,\\
+attribute_names=attributes_vocab.txt
+
 Boxes of a detector of one's own, with its categories, in place of instances=:
 
-  vlbert-build-examples --dataset=captions --name=cc --output_dir=records \
-    --detector=export/detector \
+  vlbert-build-examples --dataset=captions --name=cc --output_dir=records \\
+    --detector=export/detector \\
     --split=train,captions=Train_GCC-training.tsv,images=downloads
+
+Boxes that were found once, for several data sets on the same images:
+
+  vlbert-build-examples --dataset=vqa --name=vqa2 --output_dir=records \\
+    --rois=records/coco_rois --split=train,questions=...,images=train2014
+
+With --keep=features the records hold what the detector computes of the boxes
+and the whole image in place of the file, for visual_features: precomputed.
 
 Keys of --dataset=vqa: questions, annotations (left out where the answers are
 not public), images (folder, may be repeated), instances (COCO's JSON: boxes).
@@ -39,23 +53,29 @@ of --dataset=vcr: questions (JSON lines), images (folder), metadata (folder,
 where it is another), categories (one a line, where they are not COCO's).
 Keys of --dataset=own, questions of one's own (docs/datasets.md): questions
 (JSON lines), images (folder), categories (labels of boxes, one a line).
+Keys of --dataset=visual_genome, objects without texts, to train a detector on:
+objects, image_data, images (folder, may be repeated), categories (names, one a
+line, synonyms after commas), attributes, attribute_names (as categories).
 
 The records appear in OUTPUT_DIR/NAME/1.0.0 when they are complete, with
-manifest.json (counts), drops.jsonl (every item set aside, and why),
-categories.txt, and answers.txt (answers of the split `train`, or of the first
-one, the most frequent first; all answers are normalised by the rules of VQA's
-evaluation). A job that ended early goes on where it was when the same command
-is given again.
+manifest.json (counts), report.json (the page that is printed at the end),
+drops.jsonl (every item set aside, and why), categories.txt, and answers.txt
+(answers of the split `train`, or of the first one, the most frequent first; all
+answers are normalised by the rules of VQA's evaluation). A job that ended early
+goes on where it was when the same command is given again.
 
-All other flags are Beam's. Two processes on this machine:
+All other flags are Beam's; docs/preprocessing.md has those of a pool of worker
+processes and of Dataflow. Long jobs on this machine take all its cores; to say
+how many:
 
   --direct_running_mode=multi_processing --direct_num_workers=2
 """
 
 import sys
 
-from absl import app, flags
+from absl import flags
 
+from beam_jobs import job_flags
 from vlbert_tf import program
 
 _DATASET = flags.DEFINE_enum(
@@ -64,29 +84,6 @@ _DATASET = flags.DEFINE_enum(
   ['vqa', 'captions', 'refcoco', 'vcr', 'own'],
   'Form of the annotation files.',
 )
-_NAME = flags.DEFINE_string('name', None, 'Name of the records.')
-_OUTPUT_DIR = flags.DEFINE_string(
-  'output_dir', None, 'Folder that gets a folder NAME/1.0.0; local or gs://.'
-)
-_SPLIT = flags.DEFINE_multi_string(
-  'split', [], 'NAME,key=path,...; see above. May be repeated.'
-)
-_IMAGES_PER_SHARD = flags.DEFINE_integer(
-  'images_per_shard', 512, 'Images in a record file, at most.', lower_bound=1
-)
-_MAX_ROIS = flags.DEFINE_integer(
-  'max_rois', 100, 'Boxes kept of an image: those of highest score.', 1
-)
-_MAX_MEGAPIXELS = flags.DEFINE_float(
-  'max_megapixels', 64.0, 'Images with more pixels are set aside.', 0.0
-)
-_MAX_DROP_FRACTION = flags.DEFINE_float(
-  'max_drop_fraction',
-  0.05,
-  'Fails when more of the captions or questions of a split are set aside.',
-  lower_bound=0.0,
-  upper_bound=1.0,
-)
 _MIN_ANSWER_OCCURRENCES = flags.DEFINE_integer(
   'min_answer_occurrences',
   1,
@@ -94,72 +91,36 @@ _MIN_ANSWER_OCCURRENCES = flags.DEFINE_integer(
   'VQA v2.0 has those of 9.',
   lower_bound=1,
 )
-_DETECTOR = flags.DEFINE_string(
-  'detector',
+_ROIS = flags.DEFINE_string(
+  'rois',
   '',
-  'SavedModel of vlbert-export that finds the boxes; no instances= then.',
+  'Folder of vlbert-extract-rois, in place of --detector: the RoIs that it '
+  'found are joined by the id of the image.',
 )
-_OVERWRITE = flags.DEFINE_bool(
-  'overwrite', False, 'Replaces complete records of the same name.'
-)
+_KEEP = job_flags.define_keep('image')
+flags.adopt_module_key_flags(job_flags)
 
 
 def main(beam_flags: list[str]) -> None:
-  program.require(
-    dataset=_DATASET.value,
-    name=_NAME.value,
-    output_dir=_OUTPUT_DIR.value,
-    split=_SPLIT.value,
-  )
+  program.require(dataset=_DATASET.value, **job_flags.needed())
   from beam_jobs import job
 
-  job.run(
+  page = job.run_with_page(
     job.Request(
       dataset=_DATASET.value,
-      name=_NAME.value,
-      output_dir=_OUTPUT_DIR.value,
-      splits=tuple(_SPLIT.value),
-      images_per_shard=_IMAGES_PER_SHARD.value,
-      max_rois=_MAX_ROIS.value,
-      max_pixels=int(_MAX_MEGAPIXELS.value * 1e6),
-      max_drop_fraction=_MAX_DROP_FRACTION.value,
       min_answer_occurrences=_MIN_ANSWER_OCCURRENCES.value,
-      detector=_DETECTOR.value,
-      overwrite=_OVERWRITE.value,
+      keep=_KEEP.value,
+      rois=_ROIS.value,
       beam_flags=tuple(beam_flags),
+      **job_flags.fields(),
     )
   )
-
-
-def split_flags(arguments: list[str]) -> tuple[list[str], list[str]]:
-  """Parts the flags of this program from Beam's.
-
-  Args:
-    arguments: of the command line, without the program's name. A value that
-      follows its flag after a space stays with it.
-
-  Returns:
-    Ours, and the rest.
-  """
-  app.define_help_flags()
-  ours, others = [], []
-  target = others
-  for argument in arguments:
-    if argument.startswith('-'):
-      name = argument.lstrip('-').partition('=')[0]
-      known = name in flags.FLAGS or (
-        name.startswith('no') and name[2:] in flags.FLAGS
-      )
-      target = ours if known else others
-    target.append(argument)
-  return ours, others
+  sys.stdout.write(page)
 
 
 def cli() -> None:
   """Entry point of `vlbert-build-examples`."""
-  ours, others = split_flags(sys.argv[1:])
-  # absl hands all that follows `--` to main as it is.
-  sys.argv = [sys.argv[0], *ours, '--', *others]
+  job_flags.prepare()
   program.run(main, usage=__doc__)
 
 

@@ -3,18 +3,27 @@
 import dataclasses
 import functools
 import hashlib
+import io
 import os
-from collections.abc import Sequence
+import tempfile
+import threading
+from collections.abc import Iterator, Sequence
 
+import numpy as np
+import PIL.Image
 import tensorflow as tf
 
-from beam_jobs.image_files import LoadedImage
-from vlbert_tf.data.annotations import Region
+from beam_jobs import storage
+from beam_jobs.image_files import LoadedImage, UnusableImageError
+from vlbert_tf.data.annotations import DetectedRegion
+from vlbert_tf.data.record_contents import FEATURE_DTYPE, Contents
 
-# Images of one call. Always as many, so that what a call computes does not
-# depend on how many images were left over.
-_BATCH_SIZE = 8
 _SIGNATURES = ('detect', 'categories')
+# Images of one call. What is left of a shard goes in calls of 4, 2 and 1, so
+# that a device compiles four programs for a canvas and no more.
+_BATCH_SIZES = (8, 4, 2, 1)
+_LOADING = threading.Lock()
+_FLOATS = FEATURE_DTYPE.as_numpy_dtype
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,19 +34,56 @@ class DetectorFile:
     path: its folder.
     fingerprint: of its files, hexadecimal.
     categories: names; the k-th is category k + 1.
+    offers: what it says of an image, all of it.
   """
 
   path: str
   fingerprint: str
   categories: tuple[str, ...]
+  offers: Contents
+
+  def contents(self, keep: str) -> Contents:
+    """What records keep of what it says.
+
+    Args:
+      keep: 'image' (the file), 'features' (appearance), or 'both'.
+
+    Raises:
+      ValueError: features are to be kept, and it gives none.
+    """
+    if keep != 'image' and not self.offers.appearance_size:
+      raise ValueError(
+        f'--keep={keep} needs features. Received: {self.path}, without: a '
+        'detector must have the output appearance, as vlbert-export writes it, '
+        'and a folder of --rois must have been built with --keep=features.'
+      )
+    size = self.offers.appearance_size
+    return dataclasses.replace(
+      self.offers,
+      image=keep != 'features',
+      appearance_size=0 if keep == 'image' else size,
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class FoundRois:
+  """What a detector says of an image.
+
+  Attributes:
+    regions: the best first, in pixels of the image.
+    image_appearance: float16 `[A]` of the whole image, as bytes.
+  """
+
+  regions: tuple[DetectedRegion, ...]
+  image_appearance: bytes = b''
 
 
 def find(path: str) -> DetectorFile:
-  """Opens a detector.
+  """Opens a detector, and lets it answer once.
 
   Args:
     path: folder of a SavedModel, or of its numbered versions, of which the
-      last is taken.
+      last is taken; local or remote.
 
   Returns:
     What and where it is.
@@ -45,63 +91,120 @@ def find(path: str) -> DetectorFile:
   Raises:
     ValueError: there is none, or it is no detector.
   """
-  gfile = tf.io.gfile
-  names = gfile.listdir(path) if gfile.isdir(path) else []
-  versions = [int(name.rstrip('/')) for name in names if _is_version(name)]
-  if 'saved_model.pb' not in names and versions:
-    path = os.path.join(path, str(max(versions)))
-  if not gfile.exists(os.path.join(path, 'saved_model.pb')):
+  path = path.rstrip('/')
+  found = _files(path)
+  if 'saved_model.pb' not in found:
+    versions = {name.split('/')[0] for name in found}
+    numbers = [int(name) for name in versions if name.isdigit()]
+    path = os.path.join(path, str(max(numbers))) if numbers else path
+  if not storage.exists(os.path.join(path, 'saved_model.pb')):
     raise ValueError(
-      'A detector is a folder with saved_model.pb, which vlbert-export writes. '
-      f'Received: {path}, which has none.'
+      'A detector is a folder with saved_model.pb, which vlbert-export writes '
+      f'of the model folder of a training run. Received: {path}, which has '
+      'none.'
     )
-  return DetectorFile(path, _fingerprint(path), _categories(path))
+  answer = _loaded(path).signatures['detect'](image=tf.constant([_gray()]))
+  appearance = answer.get('appearance')
+  top = answer.get('top_categories')
+  return DetectorFile(
+    path,
+    _fingerprint(path),
+    _categories(path),
+    Contents(
+      appearance_size=0 if appearance is None else int(appearance.shape[-1]),
+      top_categories=0 if top is None else int(top.shape[-1]),
+      attributes='attributes' in answer,
+    ),
+  )
 
 
 def detect(
   path: str, images: Sequence[LoadedImage]
-) -> list[tuple[Region, ...]]:
-  """Finds the RoIs of images.
+) -> list[FoundRois | UnusableImageError]:
+  """Finds the RoIs of images in one call.
 
   Args:
     path: of a `DetectorFile`.
-    images: of a shard, all that can be decoded.
+    images: at most `batch_size()`, all of them landscape or none: a mixed
+      batch would be padded to a square.
 
   Returns:
-    The RoIs of each, the best first, in pixels of the image.
+    The RoIs of each, or why there are none. A batch that fails is taken apart
+    until the image is alone that it fails for.
   """
-  run = _loaded(path).signatures['detect']
-  regions: list[tuple[Region, ...]] = [()] * len(images)
-  # Landscape and portrait images apart: a mixed batch is padded to a square.
-  places = range(len(images))
-  wide = [k for k in places if images[k].height <= images[k].width]
-  high = [k for k in places if images[k].height > images[k].width]
-  for group in (wide, high):
-    for first in range(0, len(group), _BATCH_SIZE):
-      batch = group[first : first + _BATCH_SIZE]
-      filled = batch + batch[-1:] * (_BATCH_SIZE - len(batch))
-      found = run(image=tf.constant([images[k].encoded for k in filled]))
-      found = {name: value.numpy() for name, value in found.items()}
-      for row, place in enumerate(batch):
-        regions[place] = _regions(found, row)
-  return regions
+  size = min(size for size in _BATCH_SIZES if size >= len(images))
+  filled = [image.encoded for image in images]
+  filled += filled[-1:] * (size - len(filled))
+  try:
+    answer = _loaded(path).signatures['detect'](image=tf.constant(filled))
+  except (
+    tf.errors.InvalidArgumentError,
+    tf.errors.ResourceExhaustedError,
+  ) as error:
+    if len(images) > 1:
+      middle = len(images) // 2
+      return detect(path, images[:middle]) + detect(path, images[middle:])
+    if isinstance(error, tf.errors.ResourceExhaustedError):
+      # No fault of the image: the device has no room for a single one.
+      raise
+    return [
+      UnusableImageError('detector_failed', 'The detector refuses the image.')
+    ]
+  answer = {name: value.numpy() for name, value in answer.items()}
+  return [_row(answer, row) for row in range(len(images))]
 
 
-def _regions(found, row: int) -> tuple[Region, ...]:
-  return tuple(
-    Region(
-      tuple(found['boxes'][row, k].tolist()),
-      int(found['categories'][row, k]),
-      float(found['scores'][row, k]),
+def batch_size() -> int:
+  """Images that one call takes at most."""
+  return _BATCH_SIZES[0]
+
+
+def _row(
+  answer: dict[str, np.ndarray], row: int
+) -> FoundRois | UnusableImageError:
+  """Row `row` of a batch, real RoIs alone."""
+  if 'status' in answer and answer['status'][row]:
+    rule = answer['status'][row].decode('utf-8')
+    return UnusableImageError('detector_failed', rule)
+  count = int(answer['count'][row])
+
+  def column(name, default):
+    return answer[name][row] if name in answer else [default] * count
+
+  # The range of float16 ends at 65504; appearance is far from there.
+  appearance = np.asarray(column('appearance', ()), _FLOATS)
+  regions = tuple(
+    DetectedRegion(
+      box=tuple(answer['boxes'][row, k].tolist()),
+      category=int(answer['categories'][row, k]),
+      score=float(answer['scores'][row, k]),
+      appearance=appearance[k].tobytes(),
+      top_categories=tuple(map(int, column('top_categories', ())[k])),
+      top_probabilities=tuple(map(float, column('top_probabilities', ())[k])),
+      attribute=int(column('attributes', 0)[k]),
     )
-    for k in range(int(found['count'][row]))
+    for k in range(count)
   )
+  whole = np.asarray(column('image_appearance', ()), _FLOATS)
+  return FoundRois(regions, whole.tobytes())
+
+
+def _loaded(path: str):
+  """The model, once in each worker process, whose threads share it."""
+  with _LOADING:
+    return _load(path)
 
 
 @functools.lru_cache(maxsize=1)
-def _loaded(path: str):
-  """The model, once in each worker process."""
-  model = tf.saved_model.load(path)
+def _load(path: str):
+  if storage.is_remote(path):
+    with tempfile.TemporaryDirectory() as folder:
+      for name in _files(path):
+        place = os.path.join(folder, name)
+        storage.write(place, storage.read(os.path.join(path, name)))
+      model = tf.saved_model.load(folder)
+  else:
+    model = tf.saved_model.load(path)
   missing = set(_SIGNATURES) - set(model.signatures)
   if missing:
     raise ValueError(
@@ -119,15 +222,80 @@ def _categories(path: str) -> tuple[str, ...]:
 
 def _fingerprint(path: str) -> str:
   digest = hashlib.sha256()
-  for folder, _, names in sorted(tf.io.gfile.walk(path)):
+  for name in _files(path):
     # The file fingerprint.pb holds a number that is new in every export.
-    for name in sorted(set(names) - {'fingerprint.pb'}):
-      with tf.io.gfile.GFile(os.path.join(folder, name), 'rb') as file:
-        digest.update(name.encode('utf-8'))
+    if os.path.basename(name) != 'fingerprint.pb':
+      digest.update(name.encode('utf-8'))
+      with storage.open_to_read(os.path.join(path, name)) as file:
         while block := file.read(1 << 20):
           digest.update(block)
   return digest.hexdigest()
 
 
-def _is_version(name: str) -> bool:
-  return name.rstrip('/').isdigit()
+def _files(path: str) -> list[str]:
+  """Paths of the files in a folder and below, relative to it, sorted."""
+  return [each[len(path) + 1 :] for each in storage.files_below(path)]
+
+
+def _gray() -> bytes:
+  """A picture to ask about what any answer holds."""
+  buffer = io.BytesIO()
+  PIL.Image.new('RGB', (48, 32), (127, 127, 127)).save(buffer, 'PNG')
+  return buffer.getvalue()
+
+
+Loaded = LoadedImage | UnusableImageError
+
+
+@dataclasses.dataclass
+class _Waiting:
+  loaded: Loaded
+  found: FoundRois | UnusableImageError | None = None
+
+
+def detect_in_order(
+  path: str, images: Iterator[Loaded], most_waiting: int = 48
+) -> Iterator[tuple[Loaded, FoundRois | UnusableImageError]]:
+  """Finds the RoIs of a stream of images, in batches of one shape.
+
+  Landscape and portrait images go in calls of their own. Which images share a
+  call follows from the stream alone, and so do the numbers that come out.
+
+  Args:
+    path: of a `DetectorFile`.
+    images: in the order of the records.
+    most_waiting: images held at a time, so that memory does not grow with the
+      stream: the images after one whose batch is not full.
+
+  Yields:
+    Each image with its RoIs, or with why there are none; in the same order.
+  """
+  waiting: list[_Waiting] = []
+  batches: dict[bool, list[_Waiting]] = {False: [], True: []}
+
+  def run(batch):
+    found = detect(path, [each.loaded for each in batch]) if batch else ()
+    for each, rois in zip(batch, found, strict=True):
+      each.found = rois
+    batch.clear()
+
+  for loaded in images:
+    each = _Waiting(loaded)
+    waiting.append(each)
+    if isinstance(loaded, UnusableImageError):
+      each.found = loaded
+    else:
+      batch = batches[loaded.height <= loaded.width]
+      batch.append(each)
+      if len(batch) == batch_size():
+        run(batch)
+    if len(waiting) >= most_waiting:
+      for batch in batches.values():
+        run(batch)
+    while waiting and waiting[0].found is not None:
+      done = waiting.pop(0)
+      yield done.loaded, done.found
+  for batch in batches.values():
+    run(batch)
+  for each in waiting:
+    yield each.loaded, each.found

@@ -7,6 +7,7 @@ import warnings
 import PIL.Image
 import tensorflow as tf
 
+from beam_jobs import storage
 from vlbert_tf.vision import image as images
 
 # What TensorFlow decodes, by the names that Pillow has for it.
@@ -71,11 +72,10 @@ def load(path: str, max_pixels: int) -> LoadedImage:
 
 def _read(path: str) -> bytes:
   try:
-    with tf.io.gfile.GFile(path, 'rb') as file:
-      encoded = file.read()
-  except tf.errors.NotFoundError as error:
+    encoded = storage.read(path)
+  except FileNotFoundError as error:
     raise UnusableImageError('image_missing', f'No file {path}.') from error
-  except tf.errors.OpError as error:
+  except OSError as error:
     kind = type(error).__name__
     raise UnusableImageError('image_unreadable', f'{path}: {kind}.') from error
   if not encoded:

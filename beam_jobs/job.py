@@ -1,33 +1,37 @@
 """The whole job: read, plan, build the shards by Beam, publish."""
 
-import argparse
 import dataclasses
-import difflib
-import logging as python_logging
+import json
+import os
 import shlex
 import time
 from typing import Any
 
-import apache_beam as beam
 from absl import logging
-from apache_beam.options.pipeline_options import PipelineOptions
+from apache_beam.io.filesystems import FileSystems
 
-from beam_jobs import detector, plans, progress, publish, shards, sources
+from beam_jobs import (
+  detector,
+  found_earlier,
+  lock,
+  plans,
+  progress,
+  publish,
+  report,
+  runners,
+  shards,
+  sources,
+  storage,
+)
 from beam_jobs import output as outputs
-
-# DirectRunner looks for Prism on the internet first, and where it finds it
-# runs on another runner than elsewhere.
-_REFUSED_RUNNERS = ('DirectRunner', 'SwitchingDirectRunner', 'PrismRunner')
-_DEFAULT_FLAGS = {
-  'runner': 'FnApiRunner',
-  'direct_running_mode': 'in_memory',
-}
+from vlbert_tf.data.readers import files
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Request:
   """What the command line asks for; see `build_examples`."""
 
+  program: str = 'vlbert-build-examples'
   dataset: str
   name: str
   output_dir: str
@@ -38,13 +42,20 @@ class Request:
   max_drop_fraction: float = 0.05
   min_answer_occurrences: int = 1
   detector: str = ''
+  keep: str = 'image'
+  rois: str = ''
   overwrite: bool = False
   beam_flags: tuple[str, ...] = ()
 
+  @property
+  def finds_boxes(self) -> bool:
+    """Whether boxes come from a detector, now or earlier."""
+    return bool(self.detector or self.rois)
+
   def command(self) -> str:
     """The command line that asks for the same records."""
-    fields = {
-      'dataset': self.dataset,
+    fields = {} if self.dataset == sources.IMAGES else {'dataset': self.dataset}
+    fields |= {
       'name': self.name,
       'output_dir': self.output_dir,
       'images_per_shard': self.images_per_shard,
@@ -53,11 +64,12 @@ class Request:
       'max_drop_fraction': self.max_drop_fraction,
       'min_answer_occurrences': self.min_answer_occurrences,
     }
-    if self.detector:
-      fields['detector'] = self.detector
+    if self.finds_boxes:
+      source = 'detector' if self.detector else 'rois'
+      fields |= {source: getattr(self, source), 'keep': self.keep}
     words = [f'--{key}={value}' for key, value in fields.items()]
     words += [f'--split={split}' for split in self.splits]
-    return shlex.join(['vlbert-build-examples', *words])
+    return shlex.join([self.program, *words])
 
 
 def run(request: Request) -> dict[str, Any]:
@@ -67,104 +79,125 @@ def run(request: Request) -> dict[str, Any]:
     request: of the user.
 
   Returns:
-    The manifest.
+    The manifest; empty after a dry run.
 
   Raises:
     ValueError: a flag or a file is not usable, or too much was set aside.
     RuntimeError: Beam ended without all shards.
   """
   start = time.monotonic()
-  options = beam_options(request.beam_flags)
+  options = runners.options(request.beam_flags)
+  FileSystems.set_options(options)
   sources.check_name('data set', request.name)
   asked = [
-    sources.parse_split(request.dataset, text, bool(request.detector))
+    sources.parse_split(request.dataset, text, request.finds_boxes)
     for text in request.splits
   ]
   names = [source.split for source in asked]
   if len(set(names)) < len(names):
     raise ValueError(f'Each --split needs a name of its own. Received: {names}')
-  found = detector.find(request.detector) if request.detector else None
-  settings = plans.Settings(
-    name=request.name,
-    kind=sources.KINDS[request.dataset],
-    max_rois=request.max_rois,
-    max_pixels=request.max_pixels,
-    detector=found.path if found else '',
-    detector_fingerprint=found.fingerprint if found else '',
-  )
-  output = outputs.Output(f'{request.output_dir.rstrip("/")}/{request.name}')
+  output = _output(request)
+  images = [path for source in asked for path in source.paths['images']]
+  shared = [output.root, request.detector, request.rois, *images]
+  runners.check_shared(options, shared)
   output.check_free(request.overwrite)
+  with lock.held(output.partial):
+    # Another job may have held it until now.
+    output.check_free(request.overwrite)
+    manifest = _run(request, asked, output)
+  logging.info('%s: %.1f s.', output.final, time.monotonic() - start)
+  return manifest
+
+
+def run_with_page(request: Request) -> str:
+  """Builds records as `run` does; the page of text that a user reads."""
+  if not run(request):
+    return ''
+  folder = _output(request).final
+  content = json.loads(storage.read(os.path.join(folder, report.NAME)))
+  return report.page(folder, content) + '\n'
+
+
+def _output(request: Request) -> outputs.Output:
+  return outputs.Output(f'{request.output_dir.rstrip("/")}/{request.name}')
+
+
+def _run(
+  request: Request,
+  asked: list[sources.SplitSource],
+  output: outputs.Output,
+) -> dict[str, Any]:
+  """Does the work, in a folder that is held."""
+  earlier = found_earlier.open_folder(request.rois) if request.rois else None
+  found = earlier.detector if earlier else None
+  if request.detector:
+    found = detector.find(request.detector)
+  settings = _settings(request, found)
   categories = found.categories if found else ()
-  read = [sources.read(source, categories) for source in asked]
+  with files.through(storage.ForReaders()):
+    read = [sources.read(source, categories) for source in asked]
+  if earlier:
+    read = [_joined(items, earlier) for items in read]
   _check_categories(read)
   output.prepare()
   splits = [
     _plan(items, settings, request.images_per_shard, output) for items in read
   ]
-  _build(splits, options, output)
-  manifest = publish.publish(
+  if not _build(splits, request, output):
+    logging.info('Nothing was submitted: that was a dry run.')
+    return {}
+  return publish.publish(
     publish.Publication(
       settings=settings,
       categories=read[0].categories,
       command=request.command(),
       max_drop_fraction=request.max_drop_fraction,
       min_answer_occurrences=request.min_answer_occurrences,
+      attributes=read[0].attributes,
     ),
     splits,
     output,
   )
-  logging.info('%s: %.1f s.', output.final, time.monotonic() - start)
-  return manifest
 
 
-def beam_options(given: tuple[str, ...]) -> PipelineOptions:
-  """Beam's options, with our defaults.
-
-  Args:
-    given: flags as on the command line.
-
-  Returns:
-    The options.
-
-  Raises:
-    ValueError: Beam does not know a flag, or the runner is refused.
-  """
-  parser = argparse.ArgumentParser(
-    add_help=False,
-    allow_abbrev=False,
-    conflict_handler='resolve',
-    exit_on_error=False,
-  )
-  for options in PipelineOptions.__subclasses__():
-    options._add_argparse_args(parser)
-  try:
-    known, unknown = parser.parse_known_args(list(given))
-  except (argparse.ArgumentError, SystemExit) as error:
-    raise ValueError(
-      f"Beam's flags must have values it can read. Received: {error}."
-    ) from error
-  if unknown:
-    names = [
-      flag for action in parser._actions for flag in action.option_strings
-    ]
-    near = difflib.get_close_matches(unknown[0].partition('=')[0], names, 1)
-    hint = f' Did you mean {near[0]}?' if near else ''
-    raise ValueError(
-      'A flag must be one of this program (see --help) or of Beam. '
-      f'Received: {" ".join(unknown)}.{hint}'
-    )
-  if known.runner in _REFUSED_RUNNERS:
-    raise ValueError(
-      'On one machine the runner must be FnApiRunner, the default: others '
-      'download Prism where they can, and differ between machines. '
-      f'Received: {known.runner}.'
-    )
-  defaults = [
-    f'--{name}={value}'
-    for name, value in _DEFAULT_FLAGS.items()
-    if not any(flag.split('=')[0] == f'--{name}' for flag in given)
+def _joined(
+  items: sources.SplitItems, earlier: found_earlier.EarlierRois
+) -> sources.SplitItems:
+  """Says for each image where its RoIs are."""
+  images = [
+    dataclasses.replace(image, rois=earlier.places.get(image.image_id))
+    for image in items.images
   ]
-  return PipelineOptions([*given, *defaults])
+  return dataclasses.replace(items, images=images)
+
+
+def _settings(
+  request: Request, found: detector.DetectorFile | None
+) -> plans.Settings:
+  settings = plans.Settings(
+    name=request.name,
+    kind=sources.KINDS[request.dataset],
+    max_rois=request.max_rois,
+    max_pixels=request.max_pixels,
+  )
+  if request.detector and request.rois:
+    raise ValueError(
+      'Boxes come from one source. Received: --detector and --rois.'
+    )
+  if found is None:
+    if request.keep != 'image':
+      raise ValueError(
+        'Features are those that a detector computes. Received: '
+        f'--keep={request.keep} without --detector or --rois.'
+      )
+    return settings
+  return dataclasses.replace(
+    settings,
+    detector=found.path if request.detector else '',
+    detector_fingerprint=found.fingerprint,
+    contents=found.contents(request.keep),
+    earlier=found.offers if request.rois else None,
+  )
 
 
 def _plan(
@@ -205,10 +238,10 @@ def _check_categories(read: list[sources.SplitItems]) -> None:
 
 def _build(
   splits: list[publish.SplitWork],
-  options: PipelineOptions,
+  request: Request,
   output: outputs.Output,
-) -> None:
-  """Builds what an earlier job has not finished."""
+) -> bool:
+  """Builds what an earlier job has not finished; False when nothing ran."""
   tasks = [task for work in splits for task in work.tasks]
   missing = [task for task in tasks if not shards.finished(task, output)]
   output.remove_leftovers(_kept_files(tasks, missing, output))
@@ -219,18 +252,12 @@ def _build(
       len(tasks),
     )
   if not missing:
-    return
-  # Beam tells of each of its own steps at this level.
-  python_logging.getLogger('apache_beam').setLevel(python_logging.WARNING)
-  pipeline = beam.Pipeline(options=options)
-  _ = (
-    pipeline
-    | 'Shards' >> beam.Create(missing)
-    | 'Spread' >> beam.Reshuffle()
-    | 'BuildShard' >> beam.ParDo(shards.BuildShard(output))
-  )
-  with progress.shown([task.result_path for task in missing]):
-    pipeline.run().wait_until_finish()
+    return True
+  images = sum(task.images for task in missing)
+  options = runners.options(request.beam_flags, images, bool(request.detector))
+  with progress.shown({task.result_path: task.images for task in missing}):
+    runners.run(runners.build_graph(options, missing, output))
+  return not runners.is_dry_run(options)
 
 
 def _kept_files(

@@ -12,6 +12,7 @@ import os
 from typing import Any
 
 from beam_jobs import output as outputs
+from beam_jobs import storage
 from vlbert_tf.data import example_schema
 from vlbert_tf.data.annotations import (
   Caption,
@@ -19,9 +20,11 @@ from vlbert_tf.data.annotations import (
   Expression,
   ImageAnnotations,
   Question,
+  RecordPlace,
   Region,
   TaggedText,
 )
+from vlbert_tf.data.record_contents import Contents
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -36,6 +39,8 @@ class Settings:
     detector: path of the SavedModel that finds the RoIs; '' where they are
       annotated.
     detector_fingerprint: of its files.
+    contents: what the records hold of an image.
+    earlier: what the records hold whose RoIs are joined; None where none are.
   """
 
   name: str
@@ -44,6 +49,8 @@ class Settings:
   max_pixels: int
   detector: str = ''
   detector_fingerprint: str = ''
+  contents: Contents = Contents()
+  earlier: Contents | None = None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -61,8 +68,11 @@ class ShardPlan:
     return example_schema.record_path(folder, *self._place)
 
   def texts_path(self, folder: str) -> str | None:
-    """Path of its table of captions, if it has captions."""
-    if self.settings.kind != example_schema.CAPTIONS:
+    """Path of its table: captions, or where the record of an image is."""
+    if self.settings.kind not in (
+      example_schema.CAPTIONS,
+      example_schema.IMAGES,
+    ):
       return None
     return example_schema.texts_path(folder, *self._place)
 
@@ -143,7 +153,7 @@ def write(plan: ShardPlan, output: outputs.Output) -> ShardTask:
   stem = os.path.join(
     output.work, f'{plan.split}-{plan.number:05d}-of-{plan.shards:05d}'
   )
-  outputs.write_file(f'{stem}.plan.json', text)
+  storage.write(f'{stem}.plan.json', text.encode('utf-8'))
   return ShardTask(
     plan_path=f'{stem}.plan.json',
     result_path=f'{stem}.result.json',
@@ -155,9 +165,16 @@ def write(plan: ShardPlan, output: outputs.Output) -> ShardTask:
 
 def read(path: str) -> ShardPlan:
   """Reads a plan that `write` wrote."""
-  content = json.loads(outputs.read_file(path))
+  content = json.loads(storage.read(path))
+  settings = content['settings']
   return ShardPlan(
-    settings=Settings(**content['settings']),
+    settings=Settings(
+      **{
+        **settings,
+        'contents': Contents(**settings['contents']),
+        'earlier': settings['earlier'] and Contents(**settings['earlier']),
+      }
+    ),
     split=content['split'],
     number=content['number'],
     shards=content['shards'],
@@ -186,6 +203,7 @@ def _image(row: dict[str, Any]) -> ImageAnnotations:
       ),
       'choices': tuple(_choice(each) for each in row['choices']),
       'size': tuple(row['size']) if row['size'] else None,
+      'rois': RecordPlace(**row['rois']) if row['rois'] else None,
     }
   )
 

@@ -4,22 +4,24 @@ import contextlib
 import os
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 
-import tensorflow as tf
 from absl import logging
+
+from beam_jobs import storage
 
 _SECONDS_BETWEEN_LINES = 30.0
 
 
 @contextlib.contextmanager
 def shown(
-  result_paths: Sequence[str], interval: float = _SECONDS_BETWEEN_LINES
+  images: Mapping[str, int], interval: float = _SECONDS_BETWEEN_LINES
 ) -> Iterator[None]:
-  """Logs the share of finished shards and the time that is left.
+  """Logs finished shards, images a second, and the time that is left.
 
   Args:
-    result_paths: files that appear when shards are finished; in one folder.
+    images: of each shard, by the path of the file that appears when it is
+      finished; all in one folder.
     interval: between two lines, seconds.
 
   Yields:
@@ -27,7 +29,7 @@ def shown(
   """
   ended = threading.Event()
   thread = threading.Thread(
-    target=_watch, args=(result_paths, interval, ended), daemon=True
+    target=_watch, args=(images, interval, ended), daemon=True
   )
   thread.start()
   try:
@@ -38,24 +40,32 @@ def shown(
 
 
 def _watch(
-  result_paths: Sequence[str], interval: float, ended: threading.Event
+  images: Mapping[str, int], interval: float, ended: threading.Event
 ) -> None:
-  folder = os.path.dirname(result_paths[0])
-  wanted = {os.path.basename(path) for path in result_paths}
+  folder = os.path.dirname(next(iter(images)))
+  wanted = {os.path.basename(path): count for path, count in images.items()}
+  total = sum(wanted.values())
   start = time.monotonic()
   while not ended.wait(interval):
     try:
-      there = len(wanted.intersection(tf.io.gfile.listdir(folder)))
-    except tf.errors.OpError as error:
-      # A remote folder that does not answer must not end the job.
+      there = wanted.keys() & set(storage.names(folder))
+    # A remote folder that does not answer must not end the job.
+    except Exception as error:  # noqa: BLE001
       logging.warning('Progress is not known: %s', error)
       continue
     passed = time.monotonic() - start
-    left = passed * (len(wanted) - there) / there if there else None
+    done = sum(wanted[name] for name in there)
+    if done:
+      left = f'about {passed * (total - done) / done:.0f} s left'
+    else:
+      left = 'the first ones run'
     logging.info(
-      '%d of %d shards after %.0f s; %s.',
-      there,
+      '%d of %d shards, %d of %d images after %.0f s; %.2f images/s; %s.',
+      len(there),
       len(wanted),
+      done,
+      total,
       passed,
-      f'about {left:.0f} s left' if left is not None else 'the first ones run',
+      done / passed,
+      left,
     )

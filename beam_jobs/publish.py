@@ -4,13 +4,14 @@ import collections
 import dataclasses
 import json
 import os
+import tempfile
 from typing import Any
 
 from absl import logging
 
 from beam_jobs import output as outputs
-from beam_jobs import plans
-from vlbert_tf.data import example_schema
+from beam_jobs import plans, report, storage
+from vlbert_tf.data import example_schema, tfds_features
 from vlbert_tf.data.annotations import Drop
 from vlbert_tf.text import answers
 
@@ -42,6 +43,7 @@ class Publication:
     command: that builds the folder.
     max_drop_fraction: of the captions or questions of a split.
     min_answer_occurrences: see `build_answer_vocabulary`.
+    attributes: names of the attributes of RoIs.
   """
 
   settings: plans.Settings
@@ -49,6 +51,7 @@ class Publication:
   command: str
   max_drop_fraction: float
   min_answer_occurrences: int
+  attributes: tuple[str, ...] = ()
 
 
 def publish(
@@ -83,25 +86,23 @@ def publish(
       work.split, rows[work.split], drops[work.split], publication
     )
   manifest = _manifest(publication, rows, drops)
-  folder = output.building
-  outputs.write_file(os.path.join(folder, 'drops.jsonl'), _drop_lines(drops))
-  outputs.write_file(
-    os.path.join(folder, 'categories.txt'),
-    ''.join(f'{name}\n' for name in publication.categories),
-  )
+  texts = {
+    'drops.jsonl': _drop_lines(drops),
+    'categories.txt': ''.join(f'{name}\n' for name in publication.categories),
+    report.NAME: json.dumps(report.build(rows, drops), indent=2) + '\n',
+  }
   counts = _answer_counts(rows)
   if counts:
-    answers.write_answer_vocabulary(
-      os.path.join(folder, 'answers.txt'),
+    texts['answers.txt'] = answers.answer_vocabulary_text(
       answers.build_answer_vocabulary(
         counts, publication.min_answer_occurrences
-      ),
+      )
     )
-  _write_tfds_metadata(publication.settings, rows, folder)
-  outputs.write_file(
-    os.path.join(folder, example_schema.MANIFEST),
-    json.dumps(manifest, indent=2) + '\n',
-  )
+  texts |= _tfds_metadata(publication.settings, rows)
+  # The last one: readers refuse a folder without it.
+  texts[example_schema.MANIFEST] = json.dumps(manifest, indent=2) + '\n'
+  for name, text in texts.items():
+    storage.write(os.path.join(output.building, name), text.encode('utf-8'))
   output.complete()
   return manifest
 
@@ -111,7 +112,7 @@ def _rows(work: SplitWork) -> list[dict[str, Any]]:
   rows = []
   for task in work.tasks:
     try:
-      row = json.loads(outputs.read_file(task.result_path))
+      row = json.loads(storage.read(task.result_path))
     except Exception as error:
       raise RuntimeError(
         f'Each shard must be built before the folder is complete. There is no '
@@ -135,6 +136,7 @@ def _check_fraction(
   drops: list[Drop],
   publication: Publication,
 ) -> None:
+  kind = publication.settings.kind
   kept = sum(row['annotations'] for row in rows)
   lost = sum(drop.annotations for drop in drops)
   reasons = collections.Counter()
@@ -145,7 +147,6 @@ def _check_fraction(
     for reason, count in reasons.most_common(_COMMON_REASONS)
     if count
   )
-  kind = publication.settings.kind
   if lost > publication.max_drop_fraction * (kept + lost):
     raise ValueError(
       f'At most {publication.max_drop_fraction:.1%} of the {kind} of a split '
@@ -191,8 +192,11 @@ def _manifest(
     'schema_version': example_schema.SCHEMA_VERSION,
     'kind': publication.settings.kind,
     'name': publication.settings.name,
+    'detector_fingerprint': publication.settings.detector_fingerprint,
+    'contents': dataclasses.asdict(publication.settings.contents),
     'command': publication.command,
     'categories': list(publication.categories),
+    'attributes': list(publication.attributes),
     'splits': splits,
   }
 
@@ -216,30 +220,44 @@ def _answer_counts(rows: dict[str, list[dict[str, Any]]]) -> dict[str, int]:
   return counts
 
 
-def _write_tfds_metadata(
-  settings: plans.Settings, rows: dict[str, list[dict[str, Any]]], folder: str
-) -> None:
-  """Writes features.json and dataset_info.json."""
+def _tfds_metadata(
+  settings: plans.Settings, rows: dict[str, list[dict[str, Any]]]
+) -> dict[str, str]:
+  """What TensorFlow Datasets wants to find in the folder, by file name."""
   import tensorflow_datasets as tfds
 
-  splits = [
-    tfds.core.SplitInfo(
-      name=split,
-      shard_lengths=[row['images'] for row in shards],
-      num_bytes=sum(row['bytes'] for row in shards),
-      filename_template=tfds.core.ShardedFileTemplate(
-        data_dir=folder,
-        dataset_name=settings.name,
-        split=split,
-        filetype_suffix='tfrecord',
-      ),
+  with tempfile.TemporaryDirectory() as parent:
+    # Name and version are read from the path.
+    folder = os.path.join(parent, settings.name, example_schema.FOLDER_VERSION)
+    os.makedirs(folder)
+    # The records lie elsewhere, on a file system that it may not know; it
+    # wants to see their names.
+    for split, shards in rows.items():
+      for row in shards:
+        place = settings.name, split, row['number'], row['shards']
+        storage.write(example_schema.record_path(folder, *place), b'')
+    splits = [
+      tfds.core.SplitInfo(
+        name=split,
+        shard_lengths=[row['images'] for row in shards],
+        num_bytes=sum(row['bytes'] for row in shards),
+        filename_template=tfds.core.ShardedFileTemplate(
+          data_dir=folder,
+          dataset_name=settings.name,
+          split=split,
+          filetype_suffix='tfrecord',
+        ),
+      )
+      for split, shards in rows.items()
+    ]
+    tfds.folder_dataset.write_metadata(
+      data_dir=folder,
+      features=tfds_features.features_dict(settings.kind, settings.contents),
+      split_infos=splits,
+      filename_template='{DATASET}-{SPLIT}.{FILEFORMAT}-{SHARD_X_OF_Y}',
+      check_data=False,
     )
-    for split, shards in rows.items()
-  ]
-  tfds.folder_dataset.write_metadata(
-    data_dir=folder,
-    features=example_schema.features_dict(settings.kind),
-    split_infos=splits,
-    filename_template='{DATASET}-{SPLIT}.{FILEFORMAT}-{SHARD_X_OF_Y}',
-    check_data=True,
-  )
+    return {
+      name: storage.read(os.path.join(folder, name)).decode('utf-8')
+      for name in ('features.json', example_schema.DATASET_INFO)
+    }

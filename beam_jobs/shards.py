@@ -8,19 +8,22 @@ import collections
 import dataclasses
 import hashlib
 import json
-import os
-import time
 from collections.abc import Iterator
 from typing import Any
 
 import apache_beam as beam
-import tensorflow as tf
 from absl import logging
 
-from beam_jobs import detector, image_files, plans
+from beam_jobs import detector, found_earlier, image_files, plans, storage
 from beam_jobs import output as outputs
+from beam_jobs.record_file import RecordWriter
+from beam_jobs.stopwatch import Stopwatch
 from vlbert_tf.data import example_schema
 from vlbert_tf.data.annotations import Drop, ImageAnnotations, clip_regions
+
+_SECONDS_BETWEEN_LINES = 30.0
+# Stages of which the seconds are counted.
+_READ, _DETECT, _WRITE = 'read', 'detect', 'write'
 
 
 class BuildShard(beam.DoFn):
@@ -33,6 +36,40 @@ class BuildShard(beam.DoFn):
     yield build(task, self._output)
 
 
+class _Tally:
+  """What was written and set aside; nothing of the size of images."""
+
+  def __init__(self):
+    self.images = 0
+    self.annotations = 0
+    self.drops: list[Drop] = []
+    self.texts: list[str] = []
+    self.answers: collections.Counter[str] = collections.Counter()
+    self.rois: collections.Counter[int] = collections.Counter()
+    self.bytes = 0
+    self.sha256 = ''
+
+  def add(self, image: ImageAnnotations, start: int, size: int) -> None:
+    """Counts an image whose record was written.
+
+    Args:
+      image: as it was written.
+      start: place of the record in the file.
+      size: of the record, bytes.
+    """
+    if image.without_text:
+      self.texts.append(f'{image.image_id}\t{start}\t{size}\n')
+    self.images += 1
+    self.annotations += image.count
+    self.rois[len(image.regions)] += 1
+    self.texts += [
+      f'{image.image_id}\t{caption.text}\n' for caption in image.captions
+    ]
+    self.answers.update(
+      question.answers[0][0] for question in image.questions if question.answers
+    )
+
+
 def build(task: plans.ShardTask, output: outputs.Output) -> dict[str, Any]:
   """Builds a shard; its files appear when they are whole.
 
@@ -43,34 +80,37 @@ def build(task: plans.ShardTask, output: outputs.Output) -> dict[str, Any]:
   Returns:
     What came of it: `split`, `number`, `shards`, `fingerprint` of the plan,
     `images` and `annotations` written, `bytes` and `sha256` of the records,
-    `drops` as rows, and `answers`: how often each is the most frequent of a
-    question.
+    `drops` as rows, `answers`: how often each is the most frequent of a
+    question, `rois`: images by their number of RoIs, and `seconds` by stage.
   """
-  start = time.monotonic()
+  watch = Stopwatch()
   plan = plans.read(task.plan_path)
-  written, drops = _write_records(plan, output)
-  records = plan.records_path(output.building)
+  tally = _write_records(plan, output, watch)
   row = {
     'split': plan.split,
     'number': plan.number,
     'shards': plan.shards,
     'fingerprint': task.fingerprint,
-    'images': len(written),
-    'annotations': sum(image.count for image in written),
-    'bytes': tf.io.gfile.stat(records).length,
-    'sha256': _sha256(records),
-    'drops': [dataclasses.asdict(drop) for drop in sorted(drops)],
-    'answers': _answers(written),
+    'images': tally.images,
+    'annotations': tally.annotations,
+    'bytes': tally.bytes,
+    'sha256': tally.sha256,
+    'drops': [dataclasses.asdict(drop) for drop in sorted(tally.drops)],
+    'answers': dict(tally.answers),
+    'rois': {str(count): images for count, images in tally.rois.items()},
+    'seconds': watch.seconds(),
   }
-  outputs.write_file(task.result_path, json.dumps(row, sort_keys=True))
+  storage.write(
+    task.result_path, json.dumps(row, sort_keys=True).encode('utf-8')
+  )
   logging.info(
     'Shard %d of %d of %s: %d images, %d set aside, %.1f s.',
     plan.number + 1,
     plan.shards,
     plan.split,
-    len(written),
-    task.images - len(written),
-    time.monotonic() - start,
+    tally.images,
+    task.images - tally.images,
+    watch.total(),
   )
   return row
 
@@ -79,105 +119,138 @@ def finished(
   task: plans.ShardTask, output: outputs.Output
 ) -> dict[str, Any] | None:
   """The row of a shard that an earlier job finished after the same plan."""
-  if not tf.io.gfile.exists(task.result_path):
+  if not storage.exists(task.result_path):
     return None
-  row = json.loads(outputs.read_file(task.result_path))
+  row = json.loads(storage.read(task.result_path))
   plan = plans.read(task.plan_path)
   records = plan.records_path(output.building)
   same = (
     row['fingerprint'] == task.fingerprint
-    and tf.io.gfile.exists(records)
-    and tf.io.gfile.stat(records).length == row['bytes']
+    and storage.exists(records)
+    and storage.size(records) == row['bytes']
   )
   return row if same else None
 
 
 def _write_records(
-  plan: plans.ShardPlan, output: outputs.Output
-) -> tuple[list[ImageAnnotations], list[Drop]]:
-  """Writes records and texts; what was written, and what was not."""
+  plan: plans.ShardPlan, output: outputs.Output, watch: Stopwatch
+) -> _Tally:
+  """Writes records and texts."""
   settings = plan.settings
-  written, drops = [], []
-  temporary = outputs.temporary_path(output.work)
-  with tf.io.TFRecordWriter(temporary) as writer:
-    for image, loaded in _load(plan):
-      if isinstance(loaded, image_files.UnusableImageError):
-        drops.append(_drop(image, loaded.reason, loaded.detail))
-        continue
+  tally = _Tally()
+  digest = hashlib.sha256()
+  with storage.replaced(plan.records_path(output.building)) as file:
+    writer = RecordWriter(file, digest)
+    for number, (image, loaded, rois) in enumerate(_load(plan, watch)):
+      watch.start(_WRITE)
       try:
-        image, boxes_dropped = _fit_regions(image, loaded, settings)
+        image, cut = _fit(image, loaded, rois, settings)
       except image_files.UnusableImageError as error:
-        drops.append(_drop(image, error.reason, error.detail))
+        tally.drops.append(_drop(image, error))
         continue
-      drops += boxes_dropped
-      writer.write(
-        example_schema.encode_example(
-          settings.kind,
-          image,
-          loaded.encoded,
-          loaded.height,
-          loaded.width,
-          _source_of_rois(image, settings),
-          settings.detector_fingerprint,
-        )
-      )
-      written.append(image)
+      tally.drops += cut
+      record = _encode(image, loaded, rois, settings)
+      tally.add(image, writer.write(record), len(record))
+      if watch.every(_SECONDS_BETWEEN_LINES):
+        _log_progress(plan, number + 1, watch)
+    tally.bytes = writer.size
+  tally.sha256 = digest.hexdigest()
   texts = plan.texts_path(output.building)
   if texts:
-    tf.io.gfile.makedirs(os.path.dirname(texts))
-    outputs.write_file(
-      texts,
-      ''.join(
-        f'{image.image_id}\t{caption.text}\n'
-        for image in written
-        for caption in image.captions
-      ),
-    )
-  outputs.move_into_place(temporary, plan.records_path(output.building))
-  return written, drops
+    storage.write(texts, ''.join(tally.texts).encode('utf-8'))
+  watch.start(None)
+  return tally
 
 
-def _source_of_rois(image: ImageAnnotations, settings: plans.Settings) -> str:
-  found = settings.detector or image.detected
-  return example_schema.DETECTED if found else example_schema.ANNOTATED
+def _encode(
+  image: ImageAnnotations,
+  loaded: image_files.LoadedImage,
+  rois: detector.FoundRois | None,
+  settings: plans.Settings,
+) -> bytes:
+  found = rois is not None or image.detected
+  return example_schema.encode_example(
+    settings.kind,
+    image,
+    loaded.encoded,
+    loaded.height,
+    loaded.width,
+    example_schema.DETECTED if found else example_schema.ANNOTATED,
+    settings.detector_fingerprint,
+    settings.contents,
+    rois.image_appearance if rois else b'',
+  )
 
 
 def _load(
-  plan: plans.ShardPlan,
+  plan: plans.ShardPlan, watch: Stopwatch
 ) -> Iterator[
   tuple[
-    ImageAnnotations, image_files.LoadedImage | image_files.UnusableImageError
+    ImageAnnotations,
+    detector.Loaded,
+    detector.FoundRois | image_files.UnusableImageError | None,
   ]
 ]:
-  """Each image of a plan, with its file or why there is none."""
-  if not plan.settings.detector:
+  """Each image of a plan, with its file and what was found on it."""
+  settings = plan.settings
+
+  def load_all():
     for image in plan.images:
-      yield image, _load_one(image, plan.settings)
-    return
-  files = [_load_one(image, plan.settings) for image in plan.images]
-  usable = [f for f in files if isinstance(f, image_files.LoadedImage)]
-  found = iter(detector.detect(plan.settings.detector, usable))
-  for image, file in zip(plan.images, files, strict=True):
-    if isinstance(file, image_files.LoadedImage):
-      image = dataclasses.replace(image, regions=next(found))
-    yield image, file
+      watch.start(_READ)
+      loaded = _load_one(image, settings)
+      watch.start(_DETECT if settings.detector else _WRITE)
+      yield loaded
+
+  if settings.earlier:
+    watch.start(_READ)
+    pairs = (_load_earlier(image, settings) for image in plan.images)
+  elif settings.detector:
+    pairs = detector.detect_in_order(settings.detector, load_all())
+  else:
+    pairs = ((loaded, None) for loaded in load_all())
+  for image, (loaded, rois) in zip(plan.images, pairs, strict=True):
+    yield image, loaded, rois
+    watch.start(_DETECT if settings.detector else _READ)
+
+
+def _load_earlier(
+  image: ImageAnnotations, settings: plans.Settings
+) -> tuple[
+  detector.Loaded, detector.FoundRois | image_files.UnusableImageError
+]:
+  """The image with the RoIs that were found earlier."""
+  if image.rois is None:
+    error = image_files.UnusableImageError(
+      'rois_missing', 'The image is not among those of --rois.'
+    )
+    return error, error
+  loaded, rois = found_earlier.read(image.rois, settings.earlier)
+  if settings.contents.image and not loaded.encoded:
+    return _load_one(image, settings), rois
+  return loaded, rois
 
 
 def _load_one(
   image: ImageAnnotations, settings: plans.Settings
-) -> image_files.LoadedImage | image_files.UnusableImageError:
+) -> detector.Loaded:
   try:
     return image_files.load(image.image_path, settings.max_pixels)
   except image_files.UnusableImageError as error:
     return error
 
 
-def _fit_regions(
+def _fit(
   image: ImageAnnotations,
-  loaded: image_files.LoadedImage,
+  loaded: detector.Loaded,
+  rois: detector.FoundRois | image_files.UnusableImageError | None,
   settings: plans.Settings,
 ) -> tuple[ImageAnnotations, list[Drop]]:
   """Clips regions to the decoded image and keeps those of highest score."""
+  for each in (loaded, rois):
+    if isinstance(each, image_files.UnusableImageError):
+      raise each
+  if rois is not None:
+    image = dataclasses.replace(image, regions=rois.regions)
   size = (loaded.height, loaded.width)
   if image.size and image.size != size:
     raise image_files.UnusableImageError(
@@ -199,30 +272,25 @@ def _fit_regions(
   return dataclasses.replace(image, regions=regions), drops
 
 
-def _drop(image: ImageAnnotations, reason: str, detail: str) -> Drop:
+def _drop(
+  image: ImageAnnotations, error: image_files.UnusableImageError
+) -> Drop:
   return Drop(
     f'image {image.image_id}',
-    reason,
-    detail,
+    error.reason,
+    error.detail,
     images=1,
     annotations=image.count,
   )
 
 
-def _answers(images: list[ImageAnnotations]) -> dict[str, int]:
-  return dict(
-    collections.Counter(
-      question.answers[0][0]
-      for image in images
-      for question in image.questions
-      if question.answers
-    )
+def _log_progress(plan: plans.ShardPlan, done: int, watch: Stopwatch) -> None:
+  logging.info(
+    'Shard %d of %d of %s: %d of %d images, %.2f images/s.',
+    plan.number + 1,
+    plan.shards,
+    plan.split,
+    done,
+    len(plan.images),
+    done / watch.total(),
   )
-
-
-def _sha256(path: str) -> str:
-  digest = hashlib.sha256()
-  with tf.io.gfile.GFile(path, 'rb') as file:
-    while block := file.read(1 << 20):
-      digest.update(block)
-  return digest.hexdigest()

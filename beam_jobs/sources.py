@@ -11,9 +11,11 @@ from vlbert_tf.data.readers import (
   coco,
   conceptual_captions,
   files,
+  image_list,
   own,
   refcoco,
   vcr,
+  visual_genome,
   vqa,
 )
 
@@ -22,12 +24,16 @@ CAPTIONS = 'captions'
 REFCOCO = 'refcoco'
 VCR = 'vcr'
 OWN = 'own'
+IMAGES = 'images'
+VISUAL_GENOME = 'visual_genome'
 KINDS = {
   VQA: example_schema.QUESTIONS,
   CAPTIONS: example_schema.CAPTIONS,
   REFCOCO: example_schema.EXPRESSIONS,
   VCR: example_schema.CHOICES,
   OWN: example_schema.QUESTIONS,
+  IMAGES: example_schema.IMAGES,
+  VISUAL_GENOME: example_schema.OBJECTS,
 }
 
 _REQUIRED = {
@@ -36,6 +42,8 @@ _REQUIRED = {
   REFCOCO: ('refs', 'images', 'instances'),
   VCR: ('questions', 'images'),
   OWN: ('questions', 'images'),
+  IMAGES: ('images',),
+  VISUAL_GENOME: ('objects', 'image_data', 'images', 'categories'),
 }
 _OPTIONAL = {
   VQA: ('annotations',),
@@ -43,12 +51,23 @@ _OPTIONAL = {
   REFCOCO: ('detections',),
   VCR: ('metadata', 'categories'),
   OWN: ('categories',),
+  IMAGES: ('index',),
+  VISUAL_GENOME: ('attributes', 'attribute_names'),
 }
-# Boxes of these may come from a detector in place of a file.
 _INSTANCES = 'instances'
-_DETECTABLE = (VQA, CAPTIONS)
+# Boxes of these may come from a detector; the words of VCR point at boxes that
+# people drew.
+_DETECTABLE = (VQA, CAPTIONS, REFCOCO, OWN, IMAGES)
+# Files that a detector takes the place of. Those of RefCOCO+ also say which
+# boxes its expressions mean.
+_REPLACED = {
+  VQA: (_INSTANCES,),
+  CAPTIONS: (_INSTANCES,),
+  REFCOCO: ('detections',),
+  OWN: ('categories',),
+}
 # Images are found by their number in any of several folders.
-_SEVERAL_IMAGE_FOLDERS = (VQA, REFCOCO)
+_SEVERAL_IMAGE_FOLDERS = (VQA, REFCOCO, VISUAL_GENOME)
 _NAME = re.compile(r'[A-Za-z][A-Za-z0-9_]*')
 
 
@@ -60,11 +79,13 @@ class SplitSource:
     dataset: a key of `KINDS`.
     split: its name.
     paths: by what they are, such as 'questions'; 'images' may be several.
+    detected: whether a detector finds the boxes.
   """
 
   dataset: str
   split: str
   paths: dict[str, tuple[str, ...]]
+  detected: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -76,12 +97,14 @@ class SplitItems:
     categories: names of the categories of regions.
     images: that have annotations.
     drops: what was set aside.
+    attributes: names of the attributes of regions; mostly none.
   """
 
   split: str
   categories: tuple[str, ...]
   images: list[ImageAnnotations]
   drops: list[Drop]
+  attributes: tuple[str, ...] = ()
 
 
 def parse_split(dataset: str, text: str, detected: bool = False) -> SplitSource:
@@ -101,15 +124,16 @@ def parse_split(dataset: str, text: str, detected: bool = False) -> SplitSource:
   split, *pairs = [part.strip() for part in text.split(',')]
   check_name('split', split)
   required = _REQUIRED[dataset]
-  if detected:
-    if dataset not in _DETECTABLE:
-      raise ValueError(
-        f'A detector finds the boxes of {" and ".join(_DETECTABLE)}. '
-        f'Received: --detector with --dataset={dataset}, whose files have '
-        'boxes of their own. Leave --detector out.'
-      )
-    required = tuple(key for key in required if key != _INSTANCES)
-  known = required + _OPTIONAL[dataset]
+  if detected and dataset not in _DETECTABLE:
+    raise ValueError(
+      f'A detector finds the boxes of {", ".join(_DETECTABLE)}. '
+      f'Received: --detector with --dataset={dataset}, whose texts point at '
+      'boxes of their own. Leave --detector out.'
+    )
+  replaced = _REPLACED.get(dataset, ()) if detected else ()
+  required = tuple(key for key in required if key not in replaced)
+  optional = tuple(key for key in _OPTIONAL[dataset] if key not in replaced)
+  known = required + optional
   paths: dict[str, tuple[str, ...]] = {}
   for pair in pairs:
     key, _, path = pair.partition('=')
@@ -132,7 +156,7 @@ def parse_split(dataset: str, text: str, detected: bool = False) -> SplitSource:
     raise ValueError(
       f'A --split of {dataset} needs {_keys(missing)}. Received: {text!r}.'
     )
-  return SplitSource(dataset, split, paths)
+  return SplitSource(dataset, split, paths, detected)
 
 
 def check_name(what: str, name: str) -> None:
@@ -163,10 +187,13 @@ def read(
   Raises:
     ValueError: a file is missing or malformed as a whole.
   """
-  if source.dataset in _DETECTABLE_READERS:
-    reader = _DETECTABLE_READERS[source.dataset]
+  if source.dataset in _READERS_OF_INSTANCES:
+    reader = _READERS_OF_INSTANCES[source.dataset]
     return reader(source, _instances(source, detected_categories))
-  return _READERS[source.dataset](source)
+  items = _READERS[source.dataset](source)
+  if detected_categories:
+    return dataclasses.replace(items, categories=detected_categories)
+  return items
 
 
 def _instances(
@@ -232,9 +259,38 @@ def _read_vcr(source: SplitSource) -> SplitItems:
 
 def _read_own(source: SplitSource) -> SplitItems:
   paths = source.paths
-  categories = _categories(source, own.CATEGORIES)
+  categories = None
+  if not source.detected:
+    categories = _categories(source, own.CATEGORIES)
   items = own.read_images(paths['questions'][0], paths['images'][0], categories)
-  return _split_items(source, categories, items, ())
+  return _split_items(source, categories or (), items, ())
+
+
+def _read_image_list(source: SplitSource) -> SplitItems:
+  paths = source.paths
+  items = image_list.read_images(
+    paths['images'][0], *paths.get('index', (None,))
+  )
+  return _split_items(source, (), items, ())
+
+
+def _read_visual_genome(source: SplitSource) -> SplitItems:
+  paths = source.paths
+  categories = visual_genome.read_vocabulary(paths['categories'][0])
+  attributes = None
+  if 'attribute_names' in paths:
+    attributes = visual_genome.read_vocabulary(paths['attribute_names'][0])
+  items = visual_genome.read_images(
+    paths['objects'][0],
+    paths['image_data'][0],
+    files.images_by_number(paths['images']),
+    categories,
+    attributes,
+    *paths.get('attributes', (None,)),
+  )
+  read_items = _split_items(source, categories.names, items, ())
+  names = attributes.names if attributes else ()
+  return dataclasses.replace(read_items, attributes=names)
 
 
 def _categories(
@@ -245,11 +301,13 @@ def _categories(
   return default
 
 
-_DETECTABLE_READERS = {VQA: _read_vqa, CAPTIONS: _read_captions}
+_READERS_OF_INSTANCES = {VQA: _read_vqa, CAPTIONS: _read_captions}
 _READERS = {
   REFCOCO: _read_refcoco,
   VCR: _read_vcr,
   OWN: _read_own,
+  IMAGES: _read_image_list,
+  VISUAL_GENOME: _read_visual_genome,
 }
 
 

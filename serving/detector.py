@@ -88,6 +88,8 @@ class DetectorModule:
       'boxes': tf.where(valid[..., None], boxes, signatures.PADDING_COORDINATE),
       'categories': found.categories,
       'scores': found.scores,
+      'top_categories': rois.top_categories,
+      'top_probabilities': rois.top_probabilities,
       'appearance': tf.where(valid[..., None], rois.appearance, 0.0),
       'image_appearance': rois.image_appearance,
       'count': tf.reduce_sum(tf.cast(valid, tf.int32), axis=1),

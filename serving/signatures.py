@@ -317,6 +317,17 @@ DETECT = Signature(
       (None, None),
       'probabilities of `categories`, 0 in padding, `[B, R]`',
     ),
+    'top_categories': _field(
+      'int32',
+      (None, None, None),
+      'the likeliest categories of each RoI, the most probable first, 0 is '
+      'background, `[B, R, K]`',
+    ),
+    'top_probabilities': _field(
+      'float32',
+      (None, None, None),
+      'how probable they are, 0 in padding, `[B, R, K]`',
+    ),
     'appearance': _field(
       'float32',
       (None, None, None),

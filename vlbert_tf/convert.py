@@ -5,6 +5,9 @@ Examples:
       --output=weights/vlbert
   vlbert-convert --from=huggingface_bert --input=bert-base-uncased \\
       --output=weights/bert
+  vlbert-convert --from=butd_detectron2 --input=detector.pkl \\
+      --categories=objects_vocab.txt --attributes=attributes_vocab.txt \\
+      --output=weights/detector
   vlbert-convert --to=official_vlbert --input=weights/vlbert \\
       --output=again.model
 
@@ -16,8 +19,9 @@ from absl import flags
 from vlbert_tf import program
 
 _FROM = flags.DEFINE_string(
-  'from', '', 'official_vlbert, huggingface_bert or google_bert.'
-)
+  'from', '', 'official_vlbert, huggingface_bert, google_bert, kerashub_bert, '
+  'torchvision_resnet or butd_detectron2.'
+)  # fmt: skip
 _TO = flags.DEFINE_string(
   'to', '', 'The other way: official_vlbert or safetensors.'
 )
@@ -37,6 +41,18 @@ _NUM_HEADS = flags.DEFINE_integer(
 )  # fmt: skip
 _BASE = flags.DEFINE_string(
   'base', '', 'Converted weights that are kept where --input has none.'
+)
+
+
+_VOCAB = flags.DEFINE_string(
+  'vocab', '', 'Word pieces of the weights; by default vocab.txt beside them.'
+)
+_CATEGORIES = flags.DEFINE_string(
+  'categories', '', 'Names of a detector, one a line; by default '
+  'objects_vocab.txt beside the weights.'
+)  # fmt: skip
+_ATTRIBUTES = flags.DEFINE_string(
+  'attributes', '', 'Likewise, by default attributes_vocab.txt.'
 )
 
 
@@ -64,6 +80,9 @@ def main(argv: list[str]) -> None:
     visual_features=_VISUAL_FEATURES.value,
     num_heads=_NUM_HEADS.value,
     base=_BASE.value,
+    vocab=_VOCAB.value,
+    categories=_CATEGORIES.value,
+    attributes=_ATTRIBUTES.value,
   )
   report = sources.convert(_FROM.value, _INPUT.value, _OUTPUT.value, options)
   print('\n'.join(report.lines()))

@@ -24,6 +24,10 @@ BOXES = 'boxes'  # float32 [B, R, 4], pixels of `image`, zero in padding
 ROI_MASK = 'roi_mask'  # bool [B, R], True where real
 ROI_MASKED = 'roi_masked'  # bool [B, R], True where the RoI is hidden
 
+# What is known of RoIs; may be absent.
+# int32 [B, R, M], attributes of each RoI from 1 on, 0 in padding.
+ROI_ATTRIBUTES = 'roi_attributes'
+
 # In place of IMAGE where appearance was computed beforehand.
 APPEARANCE = 'appearance'  # float32 [B, R, A], of the RoIs, zero in padding
 IMAGE_APPEARANCE = 'image_appearance'  # float32 [B, A], of the whole image

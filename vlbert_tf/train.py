@@ -9,6 +9,10 @@ Examples:
       --params_override=task.init_checkpoint=runs/pretrain
 
 The same command resumes a run that was stopped, at its last checkpoint.
+
+Several machines run it at the same time, each with its own TF_CONFIG; see
+docs/training.md. With --profile_input it trains nothing, and prints how many
+batches a second the input gives, and whether it or the step is the limit.
 """
 
 from absl import flags
@@ -31,19 +35,44 @@ _MODEL_DIR = flags.DEFINE_string(
   'model_dir', None, 'Folder for settings, checkpoints and summaries.'
 )
 _MODE = flags.DEFINE_string('mode', 'train', 'train or train_and_eval.')
+_PROFILE_STEPS = flags.DEFINE_list(
+  'profile_steps', None, 'FIRST,LAST: steps that are traced for TensorBoard.'
+)
+_PROFILE_INPUT = flags.DEFINE_bool(
+  'profile_input', False, 'Measure the input and the step; train nothing.'
+)
 
 
 def main(argv: list[str]) -> None:
   """Reads flags, loads the settings, trains."""
   del argv
-  program.require(experiment=_EXPERIMENT.value, model_dir=_MODEL_DIR.value)
+  program.require(experiment=_EXPERIMENT.value)
+  if not _PROFILE_INPUT.value:
+    program.require(model_dir=_MODEL_DIR.value)
+  profile_steps = _steps(_PROFILE_STEPS.value)
   # TensorFlow takes seconds to import, and --help should not pay for it.
-  from vlbert_tf.training import experiments, runner
+  from vlbert_tf.training import experiments, input_profile, runner
 
   params = experiments.load_experiment(
     _EXPERIMENT.value, _CONFIG_FILE.value, _PARAMS_OVERRIDE.value
   )
-  runner.train(params, _MODE.value, _MODEL_DIR.value)
+  if _PROFILE_INPUT.value:
+    print(input_profile.measure(params).report())
+    return
+  runner.train(
+    params, _MODE.value, _MODEL_DIR.value, profile_steps=profile_steps
+  )
+
+
+def _steps(texts: list[str] | None) -> tuple[int, int] | None:
+  if texts is None:
+    return None
+  if len(texts) != 2 or not all(text.isdigit() for text in texts):
+    raise ValueError(
+      '--profile_steps takes two steps, FIRST,LAST. '
+      f'Received: {",".join(texts)}.'
+    )
+  return int(texts[0]), int(texts[1])
 
 
 def cli() -> None:

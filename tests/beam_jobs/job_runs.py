@@ -27,16 +27,16 @@ def folder(tmp_path) -> pathlib.Path:
 def records(tmp_path, split='val'):
   opened = example_schema.open_split(f'{tmp_path}/out/toy', split)
   return [
-    example_schema.parse_example(record, opened.kind)
+    example_schema.parse_example(record, opened.kind, opened.contents)
     for record in tf.data.TFRecordDataset(list(opened.paths))
   ]
 
 
 def checksums(tmp_path) -> dict[str, str]:
-  """Checksums of everything but the manifest, which holds the command."""
+  """Checksums of all but the manifest (the command), the report (seconds)."""
   place = folder(tmp_path)
   return {
     str(path.relative_to(place)): hashlib.sha256(path.read_bytes()).hexdigest()
     for path in sorted(place.rglob('*'))
-    if path.is_file() and path.name != 'manifest.json'
+    if path.is_file() and path.name not in ('manifest.json', 'report.json')
   }

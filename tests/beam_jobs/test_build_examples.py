@@ -5,11 +5,11 @@ import sys
 
 import pytest
 
-from beam_jobs import build_examples, job
+from beam_jobs import build_examples, job_flags, runners  # noqa: F401
 
 
 def test_flags_are_parted_with_their_values():
-  ours, others = build_examples.split_flags(
+  ours, others = job_flags.split_flags(
     [
       '--name=a',
       '--region',
@@ -33,15 +33,18 @@ def test_flags_are_parted_with_their_values():
 
 
 def test_the_local_runner_is_the_default():
-  options = job.beam_options(('--direct_num_workers=2',)).get_all_options()
+  options = runners.options(('--direct_num_workers=2',)).get_all_options()
   assert options['runner'] == 'FnApiRunner'
   assert options['direct_running_mode'] == 'in_memory'
   assert options['direct_num_workers'] == 2
 
 
 def test_beams_flags_pass_through():
-  options = job.beam_options(
-    ('--runner=DataflowRunner', '--region', 'us', '--machine_type=n1')
+  options = runners.options(
+    (
+      *('--runner=DataflowRunner', '--region', 'us', '--machine_type=n1'),
+      '--sdk_container_image=image',
+    )
   ).get_all_options()
   assert options['runner'] == 'DataflowRunner'
   assert options['region'] == 'us'
@@ -55,12 +58,14 @@ def test_beams_flags_pass_through():
     ('--regio=us', 'Did you mean --region?'),
     ('--runner=DirectRunner', 'must be FnApiRunner'),
     ('--runner=PrismRunner', 'must be FnApiRunner'),
+    ('--runner=apache_beam.runners.dask.dask_runner.DaskRunner', 'loses'),
+    ('--runner=DataflowRunner', 'Received: neither --sdk_container_image'),
     ('--direct_num_workers=two', 'values it can read'),
   ],
 )
 def test_flags_that_would_do_nothing_or_harm_are_refused(flag, sentence):
   with pytest.raises(ValueError, match='Received') as caught:
-    job.beam_options((flag,))
+    runners.options((flag,))
   assert sentence in str(caught.value)
 
 

@@ -95,6 +95,28 @@ def test_the_bytes_do_not_depend_on_the_workers(tmp_path, split, model):
   assert any('tfrecord' in name for name in sums[0])
 
 
+def test_boxes_of_ones_own_questions_give_way_to_detected_ones(tmp_path, model):
+  (tmp_path / 'i').mkdir()
+  official_files.write_jpeg(tmp_path / 'i' / '1.jpg', 1)
+  row = {'image': '1.jpg', 'question': 'Is it?', 'answers': ['yes']}
+  row['boxes'] = [{'box': [1, 2, 3, 4], 'label': 'unknown to the detector'}]
+  (tmp_path / 'q.jsonl').write_text(json.dumps(row))
+  manifest = job.run(
+    job_runs.request(
+      tmp_path,
+      f'val,questions={tmp_path}/q.jsonl,images={tmp_path}/i',
+      dataset='own',
+      detector=model,
+    )
+  )
+  assert manifest['splits']['val']['dropped'] == {}
+  assert manifest['categories'] == ['left', 'right']
+  (record,) = job_runs.records(tmp_path)
+  np.testing.assert_array_equal(
+    record['roi/box'], [[0, 0, 17, 21], [17, 0, 34, 21]]
+  )
+
+
 def test_the_last_of_several_versions_is_taken(tmp_path):
   for version in ('2', '10'):
     toy_detector.write(tmp_path / version)

@@ -236,4 +236,4 @@ def test_splits_need_names_and_categories_that_agree(tmp_path):
   path.write_text(path.read_text().replace('cat"', 'cow"'))
   with pytest.raises(ValueError, match='same categories.*dog, cat.*dog, cow'):
     job.run(job_runs.request(tmp_path, f'val,{paths}', f'test,{other}'))
-  assert not (tmp_path / 'out').exists()
+  assert not job_runs.folder(tmp_path).exists()

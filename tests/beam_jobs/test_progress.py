@@ -24,12 +24,12 @@ def _wait_for(lines, text):
 
 def test_finished_shards_and_the_time_left_are_logged(tmp_path, monkeypatch):
   lines = _lines(monkeypatch)
-  paths = [f'{tmp_path}/{k}.result.json' for k in range(4)]
-  with progress.shown(paths, interval=0.02):
-    _wait_for(lines, '0 of 4 shards')
+  images = {f'{tmp_path}/{k}.result.json': 10 + k for k in range(4)}
+  with progress.shown(images, interval=0.02):
+    _wait_for(lines, '0 of 4 shards, 0 of 46 images')
     (tmp_path / '2.result.json').touch()
     (tmp_path / '9.result.json').touch()
-    _wait_for(lines, '1 of 4 shards')
+    _wait_for(lines, '1 of 4 shards, 12 of 46 images')
     _wait_for(lines, 's left')
   count = len(lines)
   time.sleep(0.06)
@@ -38,6 +38,6 @@ def test_finished_shards_and_the_time_left_are_logged(tmp_path, monkeypatch):
 
 def test_a_short_job_logs_nothing(tmp_path, monkeypatch):
   lines = _lines(monkeypatch)
-  with progress.shown([f'{tmp_path}/0.result.json']):
+  with progress.shown({f'{tmp_path}/0.result.json': 1}):
     pass
   assert lines == []

@@ -26,7 +26,7 @@ def test_a_job_that_broke_leaves_nothing_visible_and_goes_on(
     return build(task, output)
 
   monkeypatch.setattr(shards, 'build', breaks_at_the_third)
-  with pytest.raises(OSError, match='disk is gone'):
+  with pytest.raises(RuntimeError, match='disk is gone'):
     job.run(job_runs.request(tmp_path, f'val,{paths}'))
   assert not job_runs.folder(tmp_path).exists()
   with pytest.raises(ValueError, match='incomplete'):
@@ -112,7 +112,7 @@ def test_a_killed_process_is_followed_by_the_same_command(tmp_path):
     process.kill()
   assert process.returncode == -9
   assert not job_runs.folder(tmp_path).exists()
-  done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+  done = subprocess.run(command, capture_output=True, text=True, timeout=600)
   assert done.returncode == 0, done.stderr
   assert 'shards are there from an earlier job' in done.stderr
   restarted = job_runs.checksums(tmp_path)

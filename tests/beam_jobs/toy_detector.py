@@ -5,6 +5,12 @@ import pathlib
 import tensorflow as tf
 
 CATEGORIES = ('left', 'right')
+APPEARANCE_SIZE = 4
+
+
+def _pixels(encoded):
+  """The first frame of an animation, as the real one sees it."""
+  return tf.io.decode_image(encoded, expand_animations=False)
 
 
 class _Halves(tf.Module):
@@ -13,7 +19,7 @@ class _Halves(tf.Module):
   @tf.function(input_signature=[tf.TensorSpec([None], tf.string, 'image')])
   def detect(self, image):
     def size(encoded):
-      return tf.cast(tf.shape(tf.io.decode_image(encoded))[:2], tf.float32)
+      return tf.cast(tf.shape(_pixels(encoded))[:2], tf.float32)
 
     height, width = tf.unstack(
       tf.map_fn(size, image, fn_output_signature=tf.TensorSpec([2])), axis=1
@@ -24,7 +30,23 @@ class _Halves(tf.Module):
     right = tf.stack([half, zero, width, height], -1)
     boxes = tf.stack([left, tf.where(wide[:, None], right, -1.0)], axis=1)
     scores = tf.where(boxes[..., 0] >= 0, tf.constant([[0.75, 0.5]]), 0.0)
+    size = tf.stack([width, height], -1)
+
+    def described(first, last):
+      """Appearance: two numbers with width and height between them."""
+      first = first + tf.zeros([tf.size(width), tf.size(first)])
+      between = tf.tile(size[:, None], [1, tf.shape(first)[1], 1])
+      return tf.concat(
+        [first[..., None], between, tf.fill(tf.shape(first), last)[..., None]],
+        axis=-1,
+      )
+
     return {
+      'appearance': described(tf.constant([1.0, 2.0]), 0.1),
+      'image_appearance': described(tf.constant([0.0]), 0.25)[:, 0],
+      'top_categories': tf.tile([[[1, 2], [2, 1]]], [tf.size(width), 1, 1]),
+      'top_probabilities': tf.stack([scores, 0.125 * scores], -1),
+      'attributes': tf.tile([[11, 12]], [tf.size(width), 1]),
       'boxes': boxes,
       'categories': tf.tile([[1, 2]], [tf.size(width), 1]),
       'scores': scores,

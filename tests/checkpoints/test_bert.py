@@ -14,43 +14,46 @@ from vlbert_tf.checkpoints import folder, safetensors_files, sources
 HIDDEN, INNER, VOCAB, LAYERS, POSITIONS = 24, 40, 31, 2, 19
 
 
-def _huggingface(rng) -> dict[str, np.ndarray]:
+def huggingface_weights(
+  rng, hidden=HIDDEN, inner=INNER, vocab=VOCAB, layers=LAYERS,
+  positions=POSITIONS,
+) -> dict[str, np.ndarray]:  # fmt: skip
   """Random weights under Hugging Face's names."""
 
   def normal(*shape):
     return rng.normal(0, 0.3, shape).astype(np.float32)
 
   weights = {
-    'bert.embeddings.word_embeddings.weight': normal(VOCAB, HIDDEN),
-    'bert.embeddings.position_embeddings.weight': normal(POSITIONS, HIDDEN),
-    'bert.embeddings.token_type_embeddings.weight': normal(2, HIDDEN),
-    'bert.embeddings.LayerNorm.gamma': 1 + normal(HIDDEN),
-    'bert.embeddings.LayerNorm.beta': normal(HIDDEN),
-    'bert.pooler.dense.weight': normal(HIDDEN, HIDDEN),
-    'bert.pooler.dense.bias': normal(HIDDEN),
+    'bert.embeddings.word_embeddings.weight': normal(vocab, hidden),
+    'bert.embeddings.position_embeddings.weight': normal(positions, hidden),
+    'bert.embeddings.token_type_embeddings.weight': normal(2, hidden),
+    'bert.embeddings.LayerNorm.gamma': 1 + normal(hidden),
+    'bert.embeddings.LayerNorm.beta': normal(hidden),
+    'bert.pooler.dense.weight': normal(hidden, hidden),
+    'bert.pooler.dense.bias': normal(hidden),
   }
-  for layer in range(LAYERS):
+  for layer in range(layers):
     prefix = f'bert.encoder.layer.{layer}.'
     for name, out, into in (
-      ('attention.self.query', HIDDEN, HIDDEN),
-      ('attention.self.key', HIDDEN, HIDDEN),
-      ('attention.self.value', HIDDEN, HIDDEN),
-      ('attention.output.dense', HIDDEN, HIDDEN),
-      ('intermediate.dense', INNER, HIDDEN),
-      ('output.dense', HIDDEN, INNER),
+      ('attention.self.query', hidden, hidden),
+      ('attention.self.key', hidden, hidden),
+      ('attention.self.value', hidden, hidden),
+      ('attention.output.dense', hidden, hidden),
+      ('intermediate.dense', inner, hidden),
+      ('output.dense', hidden, inner),
     ):
       weights[f'{prefix}{name}.weight'] = normal(out, into)
       weights[f'{prefix}{name}.bias'] = normal(out)
     for name in ('attention.output.LayerNorm', 'output.LayerNorm'):
-      weights[f'{prefix}{name}.weight'] = 1 + normal(HIDDEN)
-      weights[f'{prefix}{name}.bias'] = normal(HIDDEN)
+      weights[f'{prefix}{name}.weight'] = 1 + normal(hidden)
+      weights[f'{prefix}{name}.bias'] = normal(hidden)
   return weights
 
 
 @pytest.fixture(scope='module')
 def converted(tmp_path_factory):
   place = tmp_path_factory.mktemp('bert')
-  weights = _huggingface(np.random.default_rng(4))
+  weights = huggingface_weights(np.random.default_rng(4))
   safetensors_files.write(str(place / 'model.safetensors'), weights)
   (place / 'config.json').write_text(json.dumps({'num_attention_heads': 3}))
   report = sources.convert(
@@ -201,9 +204,71 @@ def test_converted_weights_can_be_put_on_top_of_others(converted, tmp_path):
   )
 
 
+def test_a_larger_model_does_not_go_on_top_of_a_smaller_one(tmp_path):
+  places = []
+  for hidden in (24, 36):
+    weights = huggingface_weights(np.random.default_rng(4), hidden)
+    places.append(str(tmp_path / f'{hidden}.safetensors'))
+    safetensors_files.write(places[-1], weights)
+  options = sources.Options(num_heads=3, visual_features='precomputed')
+  base = str(tmp_path / 'small')
+  sources.convert('huggingface_bert', places[0], base, options)
+
+  with pytest.raises(ValueError, match=r'\[31, 36\], for .*words \[31, 24\]'):
+    sources.convert(
+      'huggingface_bert', places[1], str(tmp_path / 'a'),
+      sources.Options(num_heads=3, base=base),
+    )  # fmt: skip
+  assert not (tmp_path / 'a').exists()
+
+
+def test_a_preset_of_keras_nlp_gives_the_same_model(converted, tmp_path):
+  weights, _, model = converted
+  preset = tmp_path / 'preset'
+  _keras_bert(weights).save_to_preset(str(preset))
+  words = ['[PAD]', '[UNK]', '[CLS]', '[SEP]', '[MASK]']
+  words += [f'w{k}' for k in range(VOCAB - len(words))]
+  keras_nlp.models.BertTokenizer(vocabulary=words).save_to_preset(str(preset))
+  options = sources.Options(visual_features='precomputed')
+
+  report = sources.convert(
+    'kerashub_bert', str(preset), str(tmp_path / 'ours'), options
+  )
+
+  again = folder.read(str(tmp_path / 'ours'))[0]
+  for ours, theirs in zip(
+    again.backbone.encoder.weights, model.backbone.encoder.weights, strict=True
+  ):
+    np.testing.assert_array_equal(ours, theirs)
+  for name in ('words', 'positions'):
+    np.testing.assert_array_equal(
+      getattr(again.backbone.element_embedding, name),
+      getattr(model.backbone.element_embedding, name),
+    )
+  np.testing.assert_array_equal(
+    again.backbone.element_embedding.segments[:2],
+    model.backbone.element_embedding.segments[:2],
+  )
+  assert again.architecture.num_heads == 3
+  assert set(report.ignored) == {'pooler.dense.weight', 'pooler.dense.bias'}
+  written = (tmp_path / 'ours' / 'vocab.txt').read_text().split()
+  assert written == words
+  place = preset / 'model.weights.h5'
+  whole = place.read_bytes()
+  place.write_bytes(whole[: len(whole) // 2])
+  with pytest.raises(ValueError, match='must hold model.weights.h5, complete'):
+    sources.convert('kerashub_bert', str(preset), str(tmp_path / 'b'), options)
+  with pytest.raises(ValueError, match='is a folder with config.json'):
+    sources.convert(
+      'kerashub_bert', str(tmp_path), str(tmp_path / 'b'), options
+    )
+
+
 def test_a_damaged_safetensors_file_is_refused(tmp_path):
   path = tmp_path / 'model.safetensors'
-  safetensors_files.write(str(path), _huggingface(np.random.default_rng(4)))
+  safetensors_files.write(
+    str(path), huggingface_weights(np.random.default_rng(4))
+  )
   whole = path.read_bytes()
   for length in (4, 100, len(whole) - 4):
     path.write_bytes(whole[:length])

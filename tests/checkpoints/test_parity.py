@@ -38,50 +38,81 @@ def test_converted_weights_give_the_numbers_of_the_released_code(
     )
 
 
-def _scalar(outputs) -> float:
-  """A smooth function of everything that the three heads say."""
-  return sum(
-    tf.reduce_sum(tf.cast(outputs[key], tf.float64) ** 2)
-    for key in (
-      'relationship_logits',
-      'mlm_logits_at_masked',
-      'mvrc_logits_at_masked',
-    )
-  )
+LOGITS = {
+  'pretrain': (
+    'relationship_logits', 'mlm_logits_at_masked', 'mvrc_logits_at_masked',
+  ),
+  'vqa': ('answer_logits',),
+  'refcoco': ('roi_logits',),
+}  # fmt: skip
 
 
 @pytest.fixture(scope='module')
 def loaded(tmp_path_factory):
-  folder = tmp_path_factory.mktemp('pretrain')
-  path = golden.write_model(
-    folder / 'released.model', golden.state_dict('pretrain_tiny')
-  )
-  sources.convert('official_vlbert', path, str(folder / 'ours'), HEADS)
-  return checkpoints.load(str(folder / 'ours'), task='pretrain')
+  """Models by task, each converted once."""
+  models = {}
+
+  def load(task):
+    if task not in models:
+      folder = tmp_path_factory.mktemp(task)
+      path = golden.write_model(
+        folder / 'released.model', golden.state_dict(f'{task}_tiny')
+      )
+      sources.convert('official_vlbert', path, str(folder / 'ours'), HEADS)
+      models[task] = checkpoints.load(str(folder / 'ours'), task=task)
+    return models[task]
+
+  return load
 
 
 @pytest.mark.parametrize(
-  'path',
+  ('task', 'path'),
   [
-    'backbone.visual_embedding.projection.kernel',
-    'backbone.visual_embedding.roi_norm.gamma',
-    'backbone.element_embedding.positions',
-    'backbone.element_embedding.hidden_image_token',
-    'backbone.encoder.encoder_layers.0.attention.query_key_value.kernel',
-    'backbone.encoder.encoder_layers.1.inner.bias',
-    'relationship.pooler.kernel',
-    'relationship.logit.bias',
-    'masked_word.masked_words.dense.kernel',
-    'masked_word.masked_words.layer_norm.beta',
-    'roi_category.transform.kernel',
-    'roi_category.logits.bias',
+    ('pretrain', 'backbone.visual_embedding.projection.kernel'),
+    ('pretrain', 'backbone.visual_embedding.roi_norm.gamma'),
+    ('pretrain', 'backbone.element_embedding.positions'),
+    ('pretrain', 'backbone.element_embedding.hidden_image_token'),
+    (
+      'pretrain',
+      'backbone.encoder.encoder_layers.0.attention.query_key_value.kernel',
+    ),
+    (
+      'pretrain',
+      'backbone.encoder.encoder_layers.1.attention.output_dense.kernel',
+    ),
+    ('pretrain', 'backbone.encoder.encoder_layers.1.inner.bias'),
+    ('pretrain', 'backbone.encoder.encoder_layers.0.outer.kernel'),
+    ('pretrain', 'relationship.pooler.kernel'),
+    ('pretrain', 'relationship.logit.bias'),
+    ('pretrain', 'masked_word.masked_words.dense.kernel'),
+    ('pretrain', 'masked_word.masked_words.layer_norm.beta'),
+    ('pretrain', 'roi_category.transform.kernel'),
+    ('pretrain', 'roi_category.logits.bias'),
+    ('vqa', 'answer.transform.kernel'),
+    ('vqa', 'answer.logits.bias'),
+    ('refcoco', 'roi_score.transform.kernel'),
+    ('refcoco', 'roi_score.logit.kernel'),
   ],
 )
-def test_gradients_agree_with_finite_differences(loaded, path):
-  arrays = golden.arrays('pretrain_tiny', 'inputs')
-  variable = loaded.model.get_weight_paths()[path]
+def test_gradients_agree_with_finite_differences(loaded, task, path):
+  model = loaded(task)
+  arrays = golden.arrays(f'{task}_tiny', 'inputs')
+
+  def scalar():
+    """A smooth function of everything that the heads say."""
+    outputs = model.outputs(arrays)
+    return sum(
+      tf.reduce_sum(tf.cast(outputs[key], tf.float64) ** 2)
+      for key in LOGITS[task]
+    )
+
+  check_gradient(scalar, model.model.get_weight_paths()[path])
+
+
+def check_gradient(scalar, variable):
+  """Compares a gradient with the change along it."""
   with tf.GradientTape() as tape:
-    value = _scalar(loaded.outputs(arrays))
+    value = scalar()
   gradient = tf.convert_to_tensor(tape.gradient(value, variable)).numpy()
   # Along the gradient itself, where the change is largest; as far as changes
   # the value by some 0.5, well above float32's noise.
@@ -93,7 +124,7 @@ def test_gradients_agree_with_finite_differences(loaded, path):
   sides = []
   for sign in (1.0, -1.0):
     variable.assign(before + sign * step)
-    sides.append(float(_scalar(loaded.outputs(arrays))))
+    sides.append(float(scalar()))
   variable.assign(before)
 
   slope = (sides[0] - sides[1]) / (2 * length)

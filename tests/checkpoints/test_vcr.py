@@ -2,10 +2,12 @@
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from tests.checkpoints import golden
+from tests.checkpoints.test_parity import check_gradient
 from vlbert_tf import checkpoints
-from vlbert_tf.checkpoints import sources
+from vlbert_tf.checkpoints import folder, sources
 
 HIDDEN = 64
 
@@ -94,3 +96,38 @@ def test_another_task_or_a_missing_array_is_named(model, tmp_path):
     model(arrays)
   with pytest.raises(ValueError, match='a folder with architecture.json'):
     checkpoints.load(str(tmp_path), task='vcr')
+
+
+def test_ours_to_official_to_ours_is_the_same_bit_by_bit(tmp_path):
+  weights = _weights(np.random.default_rng(1))
+  path = golden.write_model(tmp_path / 'released.model', weights)
+  options = sources.Options(num_heads=4)
+  ours, again = str(tmp_path / 'ours'), str(tmp_path / 'again')
+  sources.convert('official_vlbert', path, ours, options)
+
+  left_out = sources.export(
+    'official_vlbert', ours, str(tmp_path / 'again.model')
+  )
+  sources.convert(
+    'official_vlbert', str(tmp_path / 'again.model'), again, options
+  )
+
+  assert not left_out
+  before = folder.read(ours)[0].get_weight_paths()
+  after = folder.read(again)[0].get_weight_paths()
+  assert before.keys() == after.keys()
+  for name, variable in before.items():
+    np.testing.assert_array_equal(after[name], variable, err_msg=name)
+
+
+@pytest.mark.parametrize(
+  'path', ['candidate.pooler.kernel', 'candidate.logits.kernel']
+)
+def test_gradients_of_the_candidate_head(model, path):
+  arrays = _arrays(np.random.default_rng(2))
+
+  def scalar():
+    logits = model.outputs(arrays)['answer_logits']
+    return tf.reduce_sum(tf.cast(logits, tf.float64) ** 2)
+
+  check_gradient(scalar, model.model.get_weight_paths()[path])

@@ -13,12 +13,14 @@ from vlbert_tf.data import example_schema
 from vlbert_tf.data.annotations import (
   Caption,
   ChoiceQuestion,
+  DetectedRegion,
   Expression,
   ImageAnnotations,
   Question,
   Region,
   TaggedText,
 )
+from vlbert_tf.data.record_contents import IMAGE_ALONE, Contents
 
 CATEGORIES = ('ball', 'box', 'cone')
 
@@ -41,7 +43,10 @@ def regions(number: int) -> tuple[Region, ...]:
 
 
 def write_captions(
-  folder: pathlib.Path, images: int = 5, split: str = 'train'
+  folder: pathlib.Path,
+  images: int = 5,
+  split: str = 'train',
+  contents: Contents = IMAGE_ALONE,
 ) -> pathlib.Path:
   """Records of captions; image k has the captions 'a k' and 'b k'."""
   rows = [
@@ -53,11 +58,14 @@ def write_captions(
     )
     for k in range(images)
   ]
-  return _write(folder, example_schema.CAPTIONS, rows, split)
+  return _write(folder, example_schema.CAPTIONS, rows, split, contents)
 
 
 def write_questions(
-  folder: pathlib.Path, images: int = 5, split: str = 'train'
+  folder: pathlib.Path,
+  images: int = 5,
+  split: str = 'train',
+  contents: Contents = IMAGE_ALONE,
 ) -> pathlib.Path:
   """Records of questions; image k has k % 3 + 1 of them.
 
@@ -82,7 +90,7 @@ def write_questions(
     )
     for k in range(images)
   ]
-  return _write(folder, example_schema.QUESTIONS, rows, split)
+  return _write(folder, example_schema.QUESTIONS, rows, split, contents)
 
 
 def write_expressions(
@@ -148,7 +156,24 @@ def _apart(number: int) -> tuple[Region, ...]:
   )
 
 
-def _write(folder, kind, rows, split) -> pathlib.Path:
+def appearance(number: int, roi: int) -> float:
+  """Every number of the appearance of a RoI; -1 is the whole image."""
+  return 1.0 + number + 10 * (roi + 1)
+
+
+def _described(number: int, regions, contents: Contents):
+  """Regions with features that follow from the image and the place."""
+  size = contents.appearance_size
+  return tuple(
+    DetectedRegion(
+      **dataclasses.asdict(region),
+      appearance=np.full(size, appearance(number, k), np.float16).tobytes(),
+    )
+    for k, region in enumerate(regions)
+  )
+
+
+def _write(folder, kind, rows, split, contents=IMAGE_ALONE) -> pathlib.Path:
   place = folder / 'test' / example_schema.FOLDER_VERSION
   (place / 'texts').mkdir(parents=True, exist_ok=True)
   halves = [rows[::2], rows[1::2]]
@@ -156,8 +181,24 @@ def _write(folder, kind, rows, split) -> pathlib.Path:
     where = (str(place), 'test', split, number, len(halves))
     with tf.io.TFRecordWriter(example_schema.record_path(*where)) as writer:
       for row in half:
-        picture = jpeg(int(row.image_id))
-        writer.write(example_schema.encode_example(kind, row, picture, 30, 40))
+        number = int(row.image_id)
+        row = dataclasses.replace(
+          row, regions=_described(number, row.regions, contents)
+        )
+        whole = np.full(
+          contents.appearance_size, appearance(number, -1), np.float16
+        )
+        writer.write(
+          example_schema.encode_example(
+            kind,
+            row,
+            jpeg(number),
+            30,
+            40,
+            contents=contents,
+            image_appearance=whole.tobytes(),
+          )
+        )
     table = ''.join(
       f'{row.image_id}\t{caption.text}\n'
       for row in half
@@ -170,6 +211,7 @@ def _write(folder, kind, rows, split) -> pathlib.Path:
     'name': 'test',
     'command': 'vlbert-build-examples',
     'categories': list(CATEGORIES),
+    'contents': dataclasses.asdict(contents),
     'splits': {
       split: {
         'shards': len(halves),

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from vlbert_tf.data import example_schema
+from vlbert_tf.data import example_schema, tfds_features
 from vlbert_tf.data.annotations import (
   Caption,
   ImageAnnotations,
@@ -112,7 +112,7 @@ def test_tensorflow_datasets_would_write_the_same_features(kind, annotations):
   serializers = pytest.importorskip(
     'tensorflow_datasets.core.example_serializer'
   )
-  features = example_schema.features_dict(kind)
+  features = tfds_features.features_dict(kind)
   assert isinstance(features, tfds.features.FeaturesDict)
   values = {
     'image/id': annotations.image_id,

@@ -218,3 +218,59 @@ def test_a_text_beyond_the_last_bucket_is_refused():
     tf.errors.InvalidArgumentError, match='at most 11 text elements'
   ):
     batching.pad_text(texts, SHAPE.text_buckets)
+
+
+def _roi_counts(dataset, count):
+  return [
+    batch[elements.ROI_MASK].numpy().sum(axis=1).tolist()
+    for batch in dataset.take(count)
+  ]
+
+
+def test_groups_hold_the_same_examples_sorted_by_their_rois(split):
+  # Groups of five batches of two: an epoch. Images have one to three RoIs.
+  settings = {'global_batch_size': 2, 'grouped_batches': 5}
+  plain = _captions(_batches(split, global_batch_size=2), 10)
+
+  grouped = _captions(_batches(split, **settings), 10)
+
+  for first in (0, 10):
+    assert sorted(grouped[first : first + 10]) == sorted(
+      plain[first : first + 10]
+    )
+  for counts in _roi_counts(_batches(split, **settings), 10):
+    assert max(counts) == min(counts)
+  sizes = [max(c) for c in _roi_counts(_batches(split, **settings), 5)]
+  assert sorted(sizes) == [1, 1, 2, 2, 3]
+  assert sizes != sorted(sizes)
+
+
+@pytest.mark.parametrize('step', [2, 5, 8])
+def test_grouped_batches_are_resumed_as_well(split, step):
+  settings = {'global_batch_size': 2, 'grouped_batches': 5}
+  uninterrupted = _captions(_batches(split, **settings), 12)
+
+  resumed = _captions(_batches(split, start_step=step, **settings), 12 - step)
+
+  assert resumed == uninterrupted[2 * step :]
+
+
+def test_a_data_service_makes_the_same_batches(split):
+  service = tf.data.experimental.service
+  dispatcher = service.DispatchServer()
+  address = dispatcher.target.split('://')[1]
+  worker = service.WorkerServer(
+    service.WorkerConfig(dispatcher_address=address)
+  )
+
+  rows = _captions(_batches(split, data_service=dispatcher.target), 5)
+
+  assert rows == _captions(_batches(split), 5)
+  del worker
+
+
+@pytest.mark.parametrize('deterministic', [True, False])
+def test_the_order_may_be_given_up_for_speed(split, deterministic):
+  dataset = _batches(split, deterministic=deterministic)
+
+  assert dataset.options().deterministic is deterministic

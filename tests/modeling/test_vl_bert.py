@@ -189,8 +189,8 @@ def test_mixed_precision_stays_close_to_float32():
   ('field', 'value', 'message'),
   [
     ('preset', 'original', 'model.preset must be one of paper'),
-    ('size', 'huge', 'model.size must be one of tiny, base'),
-    ('xla', 'all', 'model.xla must be one of attention, none'),
+    ('size', 'huge', 'model.size must be one of tiny, minilm'),
+    ('xla', 'all', 'model.xla must be one of attention, step, none'),
     ('visual_features', 'text', 'model.visual_features must be one of'),
     ('max_text_length', 600, 'between 5 and 510'),
     ('frozen_stages', 6, 'between 0 .none. and 5'),

@@ -12,11 +12,8 @@ from serving.detector import DetectorModule, open_detector
 from tests.beam_jobs import toy_detector
 from tests.data import record_folder
 from vlbert_tf.data import pipeline
-from vlbert_tf.tasks.detection import (
-  DetectionConfig,
-  DetectionTask,
-  DetectorConfig,
-)
+from vlbert_tf.tasks.detection import DetectionConfig, DetectionTask
+from vlbert_tf.tasks.detector_config import DetectorConfig
 
 RNG = np.random.default_rng(11)
 PHOTO = RNG.integers(0, 255, [30, 40, 3], np.uint8)
@@ -91,6 +88,14 @@ def test_boxes_are_in_pixels_of_the_image_as_it_came(exported):
   np.testing.assert_allclose(
     found['appearance'][0, :count], rois.appearance[0, :count], atol=1e-4
   )
+  for name in ('top_categories', 'top_probabilities'):
+    np.testing.assert_allclose(
+      found[name][0, :count], getattr(rois, name)[0, :count], atol=1e-4
+    )
+  top = found['top_probabilities'][0, :count]
+  assert (np.diff(top) <= 0).all()
+  assert (top.sum(1) > 0).all()
+  assert (top.sum(1) <= 1 + 1e-5).all()
   assert (found['boxes'][0, count:] == signatures.PADDING_COORDINATE).all()
   assert (found['scores'][0, :count] > 0).all()
   assert set(found['categories'][0, :count]) <= {1, 2, 3}

@@ -8,7 +8,10 @@ from tests.data import record_folder
 from vlbert_tf import elements
 from vlbert_tf.modeling.config import ModelConfig
 from vlbert_tf.tasks import inference, saved
-from vlbert_tf.tasks.detection import DetectorConfig, detector_architecture
+from vlbert_tf.tasks.detector_config import (
+  DetectorConfig,
+  detector_architecture,
+)
 from vlbert_tf.training import experiments, runner
 
 DETECTOR = {

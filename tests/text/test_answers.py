@@ -50,7 +50,7 @@ def test_a_vocabulary_without_frequent_answers_is_refused():
 
 def test_lists_are_read_as_text_and_as_json(tmp_path):
   text, as_json = tmp_path / 'answers.txt', tmp_path / 'answers.json'
-  answers.write_answer_vocabulary(str(text), ['yes', 'no', 'hot dog'])
+  text.write_text(answers.answer_vocabulary_text(['yes', 'no', 'hot dog']))
   as_json.write_text(json.dumps(['', 'yes', 'no']))
 
   assert answers.read_answer_vocabulary(str(text)) == ['yes', 'no', 'hot dog']

@@ -53,3 +53,21 @@ def test_the_box_of_the_true_category_is_compared():
   np.testing.assert_allclose(box.values, [[0.5, 4.5, 0.0]])
   np.testing.assert_allclose(category.values, [[np.log(3)] * 3], rtol=1e-6)
   assert category.counted.numpy().tolist() == [[True, True, False]]
+
+
+def test_attributes_share_the_loss_of_their_object():
+  # RoIs: two attributes; none; one, but the RoI only fills up.
+  targets = sampling.RoiTargets(
+    boxes=tf.zeros([1, 3, 4]),
+    categories=tf.constant([[1, 2, 1]]),
+    deltas=tf.zeros([1, 3, 4]),
+    sampled=tf.constant([[True, True, False]]),
+    attributes=tf.constant([[[1, 3], [0, 0], [2, 0]]]),
+  )
+  logits = tf.math.log(tf.constant([[[0.1, 0.2, 0.3, 0.4]] * 3]))
+
+  losses = detection_losses.attribute_losses(logits, targets)
+
+  assert losses.counted.numpy().tolist() == [[True, False, False]]
+  expected = -(np.log(0.2) + np.log(0.4)) / 2
+  np.testing.assert_allclose(losses.values[0, 0], expected, rtol=1e-6)

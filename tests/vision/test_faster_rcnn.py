@@ -183,4 +183,4 @@ def test_attributes_depend_on_the_category():
 
   assert logits.shape == (1, 2, 5)
   assert not np.allclose(logits[0, 0], logits[0, 1])
-  assert rois.attributes.shape == (1, 12)
+  assert rois.attributes.shape == rois.attribute_scores.shape == (1, 12)

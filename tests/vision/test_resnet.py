@@ -1,11 +1,13 @@
 """The visual network: shapes, the convolution, independence of examples."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from tests.modeling import tiny_model
-from vlbert_tf.modeling import config
+from vlbert_tf.modeling import config, resnets
 from vlbert_tf.vision import resnet
 
 
@@ -102,9 +104,51 @@ def test_the_paper_network_is_resnet_101_with_stride_16():
   assert 3 * sum(config.RESNET_101.depths) + 1 == 100
 
 
-def _network():
+@pytest.mark.parametrize('stride_in_3x3', [False, True])
+def test_the_stride_is_in_the_1x1_or_in_the_3x3(stride_in_3x3):
+  block = resnet.Bottleneck(
+    2, 2, stride=2, project=True, standardized=False,
+    stride_in_3x3=stride_in_3x3,
+  )  # fmt: skip
+  x = tf.random.stateless_normal([1, 6, 7, 3], [1, 2])
+  block(x)
+  rng = np.random.default_rng(5)
+  for variable in block.weights:
+    variable.assign(rng.normal(size=variable.shape))
+
+  def conv(layer, values, stride=1):
+    pad = [[0, 0], *[[layer.kernel_size // 2] * 2] * 2, [0, 0]]
+    y = tf.nn.conv2d(values, layer.kernel, stride, pad)
+    return y * layer.scale + layer.offset
+
+  inner = tf.nn.relu(conv(block.reduce, x))
+  if not stride_in_3x3:
+    inner = inner[:, ::2, ::2]
+  inner = conv(block.spatial, inner, 2 if stride_in_3x3 else 1)
+  shortcut = conv(block.project, x)[:, ::2, ::2]
+  expected = tf.nn.relu(conv(block.expand, tf.nn.relu(inner)) + shortcut)
+  np.testing.assert_allclose(block(x), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_networks_are_chosen_by_name():
+  chosen = resnets.choose_resnet('model', 'resnet50', True, config.THIN_RESNET)
+
+  assert chosen.depths == (3, 4, 6, 3)
+  assert chosen.stride_in_3x3
+  assert resnets.choose_resnet('model', '', False, chosen).depths == (
+    3,
+    4,
+    6,
+    3,
+  )
+  with pytest.raises(ValueError, match='detector.resnet must be one of thin'):
+    resnets.choose_resnet('detector', 'vgg', False, config.THIN_RESNET)
+
+
+def _network(**changes):
   """A network in which no residual branch is silent."""
-  network = resnet.RoiFeatures(tiny_model.RESNET)
+  architecture = dataclasses.replace(tiny_model.RESNET, **changes)
+  network = resnet.RoiFeatures(architecture)
   network(
     tf.zeros([1, 8, 8, 3]), tf.constant([[8.0, 8.0]]), tf.zeros([1, 1, 4])
   )
@@ -127,14 +171,15 @@ def test_one_example_does_not_see_its_neighbours():
   np.testing.assert_allclose(together[:1], alone, atol=1e-5)
 
 
+@pytest.mark.parametrize('stride_in_3x3', [False, True])
 @pytest.mark.parametrize('size', [(40, 56), (33, 47), (17, 9)])
-def test_padding_an_image_changes_no_appearance(size):
+def test_padding_an_image_changes_no_appearance(size, stride_in_3x3):
   image = tf.random.stateless_normal([1, *size, 3], [3, 4])
   height, width = size
   whole, corner = [0, 0, width, height], [width - 8, height - 9, width, height]
   boxes = tf.constant([[whole, corner]], tf.float32)
   padded = tf.pad(image, [[0, 0], [0, 71 - height], [0, 64 - width], [0, 0]])
-  network = _network()
+  network = _network(stride_in_3x3=stride_in_3x3)
 
   alone = network(image, tf.constant([size], tf.float32), boxes)
   in_a_batch = network(padded, tf.constant([size], tf.float32), boxes)

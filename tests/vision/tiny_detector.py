@@ -42,6 +42,7 @@ def inputs(height=40, width=56):
     elements.BOXES: tf.constant(boxes),
     elements.ROI_CATEGORIES: tf.constant([[1, 3], [2, 0]]),
     elements.ROI_MASK: tf.constant([[True, True], [True, False]]),
+    elements.ROI_ATTRIBUTES: tf.constant([[[1, 4], [0, 0]], [[3, 0], [0, 0]]]),
   }
 
 

@@ -31,12 +31,13 @@ def load(path: str, task: str) -> 'LoadedModel':
     ValueError: the folder holds no converted weights, or those of another
       task.
   """
-  model, report = folder.read(path)
-  if model.task != task:
+  trained_for = folder.task_of(path)
+  if trained_for != task or task not in models.TASKS:
     raise ValueError(
-      f'task must be the one that the weights were trained for, {model.task}. '
-      f'Received: {task!r} for {path}.'
+      f'task must be the one that the weights were trained for, {trained_for}, '
+      f'and one of {", ".join(models.TASKS)}. Received: {task!r} for {path}.'
     )
+  model, report = folder.read(path)
   return LoadedModel(model, report.new)
 
 
@@ -115,9 +116,9 @@ class LoadedModel:
   def _refcoco(self, arrays):
     text = raw_text.joined(_section(arrays, 'query'))
     _, rois = self._states(arrays, text)
-    logits = self.model.roi_score(rois).numpy()
+    logits = self.model.roi_score(rois)
     boxes = _array(arrays, 'boxes')[..., :4]
-    best = logits.argmax(axis=1)
+    best = logits.numpy().argmax(axis=1)
     predicted = np.take_along_axis(boxes, best[:, None, None], axis=1)[:, 0]
     return {'roi_logits': logits, 'predicted_boxes': predicted}
 
@@ -160,27 +161,27 @@ class LoadedModel:
       ),
     }
     boxes = np.where(real[..., None], boxes, 0.0)
-    appearance = self._appearance(arrays, inputs, boxes, real)
+    appearance = self._appearance(arrays, boxes, real)
     states = self.model.backbone.encode(inputs, appearance, tf.constant(boxes))
     rois = tf.concat([states.whole_image[:, None], states.rois], axis=1)
     # Padding has no state; the released code scores it as zeros.
     real = np.repeat(real, len(text.ids) // len(real), axis=0)
     return states.text, tf.where(real[..., None], rois, 0.0)
 
-  def _appearance(self, arrays, inputs, boxes, real) -> tf.Tensor:
+  def _appearance(self, arrays, boxes, real) -> tf.Tensor:
     if self.model.architecture.resnet is None:
       features = _array(arrays, 'roi_features').astype(np.float32)
       return tf.constant(np.where(real[..., None], features, 0.0))
     # Channels come in the order of the published weights, blue first.
     pixels = _array(arrays, 'image')[:, ::-1].transpose(0, 2, 3, 1)
-    for name in _OUTLINES:
-      if name in arrays:
-        inputs = {
-          **inputs,
-          elements.ROI_CELL_MASKS: tf.constant(arrays[name][:, 1:], tf.float32),
-        }
-    return self.model.backbone.appearance(
-      tf.constant(pixels, tf.float32), tf.constant(boxes), inputs
+    outlines = [arrays[name] for name in _OUTLINES if name in arrays]
+    # These weights' networks see padding as pixels.
+    size = np.broadcast_to(np.float32(pixels.shape[1:3]), [len(pixels), 2])
+    return self.model.backbone.roi_features(
+      tf.constant(pixels, tf.float32),
+      tf.constant(size),
+      tf.constant(boxes),
+      tf.constant(outlines[0], tf.float32) if outlines else None,
     )
 
 

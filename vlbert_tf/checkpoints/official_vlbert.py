@@ -15,12 +15,15 @@ from vlbert_tf.modeling.config import Architecture
 
 _IMAGE = 'image_feature_extractor.'
 _STEM = f'{_IMAGE}backbone.'
-_STAGES = {
-  0: f'{_STEM}layer1.',
-  1: f'{_STEM}layer2.',
-  2: f'{_STEM}layer3.',
-  3: f'{_IMAGE}head.0.',
-}
+_RESNET = resnet_tables.pytorch_names(
+  _STEM,
+  {
+    0: f'{_STEM}layer1.',
+    1: f'{_STEM}layer2.',
+    2: f'{_STEM}layer3.',
+    3: f'{_IMAGE}head.0.',
+  },
+)
 # The same tensors under two names; the second one counts when both are there.
 _ALIASES = {
   f'{_IMAGE}roi_head_feature_extractor.': f'{_IMAGE}head.0.',
@@ -171,7 +174,7 @@ def _rows(task: str, architecture: Architecture) -> Iterator[Row]:
   for layer in range(architecture.num_layers):
     yield from expand(bert_tables.ENCODER_LAYER, prefix='vlbert.', layer=layer)
   if architecture.resnet is not None:
-    yield from resnet_tables.pytorch_rows(architecture.resnet, _STEM, _STAGES)
+    yield from resnet_tables.rows(architecture.resnet, _RESNET)
   classifier = _CLASSIFIERS[architecture.arithmetic.classifier]
   if task == models.VQA:
     yield from expand(classifier, head='answer')
@@ -268,7 +271,7 @@ def _architecture(tensors: Tensors, num_heads: int) -> Architecture:
   appearance_size = shape(f'{_IMAGE}obj_downsample.1.weight')[1] - geometry_size
   resnet = None
   if f'{_STEM}conv1.weight' in tensors:
-    resnet = resnet_tables.pytorch_architecture(tensors, _STEM, _STAGES, True)
+    resnet = resnet_tables.architecture_of(tensors, _RESNET, dilated=True)
   classifier, classifier_size = _classifier(tensors)
   inner = 'vlbert.encoder.layer.0.intermediate.dense.weight'
   categories = tensors.get('vlbert.mvrc_head.region_cls_pred.weight')

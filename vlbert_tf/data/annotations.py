@@ -23,6 +23,7 @@ class Region:
     tag: number that texts call it by; -1 where texts have no tags.
     polygons: JSON, a list of polygons of [x, y] points in pixels; '' where
       not known.
+    attributes: what it is like; 1 for the first name of the attribute list.
   """
 
   box: tuple[float, float, float, float]
@@ -30,6 +31,25 @@ class Region:
   score: float = 1.0
   tag: int = -1
   polygons: str = ''
+  attributes: tuple[int, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True)
+class DetectedRegion(Region):
+  """A region with all that its detector says of it.
+
+  Attributes:
+    appearance: float16 `[A]`, as bytes; none where it is not kept.
+    top_categories: the likeliest categories, the most probable first ...
+    top_probabilities: ... and how probable they are; what is missing to 1
+      falls to the other categories and to background.
+    attribute: the likeliest attribute; 0 is none.
+  """
+
+  appearance: bytes = b''
+  top_categories: tuple[int, ...] = ()
+  top_probabilities: tuple[float, ...] = ()
+  attribute: int = 0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -110,6 +130,21 @@ class ChoiceQuestion:
 
 
 @dataclasses.dataclass(frozen=True)
+class RecordPlace:
+  """Where in a file the bytes of a record are.
+
+  Attributes:
+    path: of the file.
+    start: first byte.
+    size: in bytes.
+  """
+
+  path: str
+  start: int
+  size: int
+
+
+@dataclasses.dataclass(frozen=True)
 class ImageAnnotations:
   """All that is known of an image; one kind of texts.
 
@@ -124,6 +159,9 @@ class ImageAnnotations:
     size: height and width that the boxes are measured in, pixels; None where
       the file does not say.
     detected: whether the regions are those of a detector.
+    rois: record of the RoIs that were found earlier, where they were.
+    without_text: whether the regions are all there is: the image itself is
+      then what is counted.
   """
 
   image_id: str
@@ -135,12 +173,15 @@ class ImageAnnotations:
   choices: tuple[ChoiceQuestion, ...] = ()
   size: tuple[int, int] | None = None
   detected: bool = False
+  rois: RecordPlace | None = None
+  without_text: bool = False
 
   @property
   def count(self) -> int:
     """Texts: captions, questions, expressions and choices."""
     return (
-      len(self.captions)
+      int(self.without_text)
+      + len(self.captions)
       + len(self.questions)
       + len(self.expressions)
       + len(self.choices)

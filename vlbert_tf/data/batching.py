@@ -8,19 +8,33 @@ import dataclasses
 import tensorflow as tf
 
 from vlbert_tf import boxes, elements
+from vlbert_tf.data import record_contents
 from vlbert_tf.vision import image as images
 
 Tensors = dict[str, tf.Tensor]
 
+# Of an object; Visual Genome names few more of any.
+_MAX_ATTRIBUTES = 16
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class BatchShape:
-  """Static shapes that batches are padded to."""
+  """Static shapes that batches are padded to.
+
+  Attributes:
+    text_buckets: lengths of texts.
+    roi_buckets: numbers of RoIs.
+    short_side: of scaled images; see `image.scaled_size`.
+    long_side: likewise.
+    appearance_size: A, where appearance is read from records in place of
+      images; 0 where images are decoded.
+  """
 
   text_buckets: tuple[int, ...]
   roi_buckets: tuple[int, ...]
   short_side: int
   long_side: int
+  appearance_size: int = 0
 
 
 def merge_texts(x: tf.Tensor) -> tf.Tensor:
@@ -36,20 +50,54 @@ def merge_texts(x: tf.Tensor) -> tf.Tensor:
 
 
 def decode_visual(record: Tensors, shape: BatchShape) -> Tensors:
-  """Image, RoIs and categories of one example.
+  """Image or appearance, RoIs and categories of one example.
 
   Args:
     record: of one image; see `example_schema`.
-    shape: gives the sides that images are scaled to, and the most RoIs.
+    shape: gives the sides that images are scaled to, and the most RoIs; or
+      says that appearance is read.
 
   Returns:
-    IMAGE, IMAGE_SIZE, BOXES and ROI_CATEGORIES without a batch dimension,
-    ROI_MASK all True.
+    IMAGE, or APPEARANCE and IMAGE_APPEARANCE in float16; IMAGE_SIZE, BOXES
+    and ROI_CATEGORIES without a batch dimension, ROI_MASK all True; and
+    ROI_ATTRIBUTES where the record has attributes.
+
+  Raises:
+    ValueError: the records do not hold what is asked for.
   """
   max_rois = shape.roi_buckets[-1]
+  if shape.appearance_size:
+    visual = _read_appearance(record, shape)
+  else:
+    visual = _decode_image(record, shape)
+  rois = visual[elements.BOXES]
+  visual = {
+    **visual,
+    elements.ROI_CATEGORIES: tf.cast(
+      record['roi/category'][:max_rois], tf.int32
+    ),
+    elements.ROI_MASK: tf.ones(tf.shape(rois)[:1], tf.bool),
+  }
+  if 'roi/attribute' in record:
+    visual[elements.ROI_ATTRIBUTES] = tf.cast(
+      record['roi/attribute'][:max_rois].to_tensor(
+        shape=[None, _MAX_ATTRIBUTES]
+      ),
+      tf.int32,
+    )
+  return visual
+
+
+def _decode_image(record: Tensors, shape: BatchShape) -> Tensors:
+  if record_contents.ENCODED not in record:
+    raise ValueError(
+      'Training from pixels reads records with images. Received: records '
+      'without. Build them with --keep=image, or set '
+      'task.model.visual_features to precomputed.'
+    )
   image, rois = images.scale_image_and_boxes(
-    images.decode(record['image/encoded']),
-    record['roi/box'][:max_rois],
+    images.decode(record[record_contents.ENCODED]),
+    record['roi/box'][: shape.roi_buckets[-1]],
     shape.short_side,
     shape.long_side,
   )
@@ -57,10 +105,27 @@ def decode_visual(record: Tensors, shape: BatchShape) -> Tensors:
     elements.IMAGE: image,
     elements.IMAGE_SIZE: tf.cast(tf.shape(image)[:2], tf.float32),
     elements.BOXES: rois,
-    elements.ROI_CATEGORIES: tf.cast(
-      record['roi/category'][:max_rois], tf.int32
-    ),
-    elements.ROI_MASK: tf.ones(tf.shape(rois)[:1], tf.bool),
+  }
+
+
+def _read_appearance(record: Tensors, shape: BatchShape) -> Tensors:
+  """Appearance as it is stored, and boxes in pixels of the stored image."""
+  appearance = record.get(record_contents.ROI_FEATURE)
+  size = 0 if appearance is None else appearance.shape[-1]
+  if size != shape.appearance_size:
+    raise ValueError(
+      'Precomputed visual features must be in the records, of the size '
+      f'task.model.appearance_size = {shape.appearance_size}. Received: '
+      f'records with features of size {size}. Build them with '
+      '--detector= and --keep=features, or set that field.'
+    )
+  height_and_width = [record['image/height'], record['image/width']]
+  max_rois = shape.roi_buckets[-1]
+  return {
+    elements.APPEARANCE: appearance[:max_rois],
+    elements.IMAGE_APPEARANCE: record[record_contents.IMAGE_FEATURE],
+    elements.IMAGE_SIZE: tf.cast(tf.stack(height_and_width), tf.float32),
+    elements.BOXES: record['roi/box'][:max_rois],
   }
 
 
@@ -94,14 +159,22 @@ def pad_visual(batch: Tensors, shape: BatchShape) -> Tensors:
   """Pads images to a canvas and RoIs to a bucket.
 
   Args:
-    batch: with IMAGE and what belongs to RoIs, padded to the batch's own
-      largest members.
+    batch: with IMAGE or APPEARANCE and what belongs to RoIs, padded to the
+      batch's own largest members.
     shape: what to pad to.
 
   Returns:
-    The batch; all keys that do not concern the image are as they were.
+    The batch, with appearance in float32; all keys that do not concern the
+    image are as they were.
   """
-  return pad_rois(pad_image(batch, shape), shape)
+  if not shape.appearance_size:
+    return pad_rois(pad_image(batch, shape), shape)
+  # Not before: half the bytes go through the shuffle and the padding.
+  floats = {
+    name: tf.cast(batch[name], tf.float32)
+    for name in (elements.APPEARANCE, elements.IMAGE_APPEARANCE)
+  }
+  return pad_rois({**batch, **floats}, shape)
 
 
 def pad_rois(batch: Tensors, shape: BatchShape) -> Tensors:
@@ -125,6 +198,7 @@ def pad_rois(batch: Tensors, shape: BatchShape) -> Tensors:
     elements.ROI_MASKED,
     elements.ROI_CATEGORIES,
     elements.APPEARANCE,
+    elements.ROI_ATTRIBUTES,
   ):
     if key in batch:
       value = _pad_axes(batch[key], {1: count})

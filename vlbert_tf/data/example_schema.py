@@ -10,15 +10,17 @@ import json
 import os
 import re
 
-import numpy as np
 import tensorflow as tf
 
 from vlbert_tf.data import record_kinds
 from vlbert_tf.data.annotations import ImageAnnotations
+from vlbert_tf.data.record_contents import IMAGE_ALONE, Contents
 from vlbert_tf.data.record_kinds import (  # noqa: F401 - part of the record.
   CAPTIONS,
   CHOICES,
   EXPRESSIONS,
+  IMAGES,
+  OBJECTS,
   QUESTIONS,
 )
 
@@ -48,6 +50,8 @@ class SplitInfo:
     annotations: captions, questions or expressions in all.
     categories: names; the k-th is `roi/category` k + 1, 0 is background.
     text_paths: for captions, tables `image_id<TAB>caption` in record order.
+    contents: what the records hold of an image.
+    attributes: names; the k-th is `roi/attribute` k + 1. Empty but for objects.
   """
 
   folder: str
@@ -60,6 +64,8 @@ class SplitInfo:
   annotations: int
   categories: tuple[str, ...]
   text_paths: tuple[str, ...]
+  contents: Contents = IMAGE_ALONE
+  attributes: tuple[str, ...] = ()
 
 
 def encode_example(
@@ -70,6 +76,8 @@ def encode_example(
   width: int,
   source: str = ANNOTATED,
   fingerprint: str = '',
+  contents: Contents = IMAGE_ALONE,
+  image_appearance: bytes = b'',
 ) -> bytes:
   """Makes the record of an image.
 
@@ -81,11 +89,13 @@ def encode_example(
     width: of the decoded image, pixels.
     source: of the RoIs, 'annotated' or 'detected'.
     fingerprint: of the detector; '' where there was none.
+    contents: what is kept of the image.
+    image_appearance: float16 `[A]` of the whole image, as bytes.
 
   Returns:
     The serialized record; the same bytes for the same arguments.
   """
-  dtypes = {key: dtype for key, (dtype, _) in _layout(kind).items()}
+  dtypes = {key: dtype for key, (dtype, _) in layout(kind, contents).items()}
   for key, dtype in record_kinds.ragged(kind).items():
     dtypes[f'{key}/{record_kinds.FLAT_VALUES}'] = dtype
     dtypes[f'{key}/{record_kinds.ROW_LENGTHS}'] = tf.int64
@@ -94,13 +104,13 @@ def encode_example(
     'image/id': [annotations.image_id],
     'image/height': [height],
     'image/width': [width],
-    'image/encoded': [encoded],
     'roi/box': [float(value) for region in regions for value in region.box],
     'roi/category': [region.category for region in regions],
     'roi/score': [float(region.score) for region in regions],
     'roi/source': [source],
     'schema/version': [SCHEMA_VERSION],
     'detector/fingerprint': [fingerprint],
+    **contents.values(encoded, regions, image_appearance),
     **record_kinds.features(kind, annotations),
   }
   example = tf.train.Example()
@@ -110,20 +120,25 @@ def encode_example(
 
 
 def parse_example(
-  serialized: tf.Tensor, kind: str
+  serialized: tf.Tensor, kind: str, contents: Contents = IMAGE_ALONE
 ) -> dict[str, tf.Tensor | tf.RaggedTensor]:
   """Reads a record; the inverse of `encode_example`, in a graph.
 
   Args:
     serialized: scalar string.
     kind: of `record_kinds.KINDS`.
+    contents: what the records hold of an image.
 
   Returns:
     Tensors by feature name. With R RoIs and N captions or questions:
     `image/id`, `image/encoded`, `roi/source`, `detector/fingerprint` scalar
     string; `image/height`, `image/width`, `schema/version` scalar int64;
     `roi/box` float32 `[R, 4]`; `roi/category` int64 `[R]`; `roi/score`
-    float32 `[R]`. Captions: `caption/text` string `[N]`. Questions:
+    float32 `[R]`. By contents: `roi/feature` float16 `[R, A]`,
+    `image/feature` float16 `[A]`; `roi/top_categories` int64 and
+    `roi/top_probabilities` float32 `[R, k]`; `roi/detected_attribute` int64
+    `[R]`.
+    Captions: `caption/text` string `[N]`. Questions:
     `question/id` int64 `[N]`; `question/text`, `question/type`,
     `question/answer_type` string `[N]`; ragged `answer/text` string and
     `answer/count` int64 `[N, (M)]`. Expressions: `expression/id` int64
@@ -134,12 +149,13 @@ def parse_example(
     `choice/answer_tags`, `choice/rationales`, `choice/rationale_tags` string
     `[N, 4]`, tags being as many numbers as there are words, -1 for none;
     `choice/answer_label`, `choice/rationale_label` int64 `[N]`, -1 unknown.
+    Objects: ragged `roi/attribute` int64 `[R, (M)]`, from 1 on.
 
   Raises:
     tf.errors.InvalidArgumentError: the record is not of this kind.
   """
   spec = {}
-  for key, (dtype, shape) in _layout(kind).items():
+  for key, (dtype, shape) in layout(kind, contents).items():
     if shape == ():
       spec[key] = tf.io.FixedLenFeature([], dtype)
     else:
@@ -154,34 +170,7 @@ def parse_example(
       partitions=[tf.io.RaggedFeature.RowLengths(lengths)],
       row_splits_dtype=tf.int64,
     )
-  return tf.io.parse_single_example(serialized, spec)
-
-
-def features_dict(kind: str):
-  """The record as TensorFlow Datasets describes it.
-
-  Returns:
-    A `tfds.features.FeaturesDict`.
-  """
-  import tensorflow_datasets as tfds
-
-  features = tfds.features
-
-  def scalar(dtype):
-    return features.Text() if dtype == tf.string else dtype.as_numpy_dtype
-
-  described = {}
-  for key, (dtype, shape) in _layout(kind).items():
-    if shape == ():
-      described[key] = scalar(dtype)
-    elif len(shape) == 2:
-      dtype = np.str_ if dtype == tf.string else dtype.as_numpy_dtype
-      described[key] = features.Tensor(shape=shape, dtype=dtype)
-    else:
-      described[key] = features.Sequence(scalar(dtype))
-  for key, dtype in record_kinds.ragged(kind).items():
-    described[key] = features.Sequence(features.Sequence(scalar(dtype)))
-  return features.FeaturesDict(described)
+  return contents.decode(tf.io.parse_single_example(serialized, spec))
 
 
 def open_split(folder: str, split: str) -> SplitInfo:
@@ -219,12 +208,19 @@ def open_split(folder: str, split: str) -> SplitInfo:
     images=row['images'],
     annotations=row['annotations'],
     categories=tuple(manifest['categories']),
+    attributes=tuple(manifest.get('attributes', ())),
     text_paths=tuple(
       texts_path(*place, k, row['shards'])
       for k in numbers
       if manifest['kind'] == CAPTIONS
     ),
+    contents=Contents(**manifest.get('contents', {})),
   )
+
+
+def split_names(folder: str) -> tuple[str, ...]:
+  """Splits of a complete folder; raises as `open_split` does."""
+  return tuple(_read_manifest(_version_folder(folder))['splits'])
 
 
 def read_texts(split: SplitInfo) -> tuple[tf.Tensor, tf.Tensor]:
@@ -253,13 +249,17 @@ def texts_path(
   return os.path.join(folder, 'texts', table)
 
 
-def _layout(kind: str) -> dict[str, tuple[tf.DType, tuple[int | None, ...]]]:
-  """Type and shape of what is dense; () is a scalar."""
-  layout = {
+def layout(kind: str, contents: Contents) -> record_kinds.Layout:
+  """Type and shape of what is dense; () is a scalar.
+
+  Args:
+    kind: of `record_kinds.KINDS`.
+    contents: what the records hold of an image.
+  """
+  features = {
     'image/id': (tf.string, ()),
     'image/height': (tf.int64, ()),
     'image/width': (tf.int64, ()),
-    'image/encoded': (tf.string, ()),
     'roi/box': (tf.float32, (None, 4)),
     'roi/category': (tf.int64, (None,)),
     'roi/score': (tf.float32, (None,)),
@@ -267,7 +267,7 @@ def _layout(kind: str) -> dict[str, tuple[tf.DType, tuple[int | None, ...]]]:
     'schema/version': (tf.int64, ()),
     'detector/fingerprint': (tf.string, ()),
   }
-  return {**layout, **record_kinds.layout(kind)}
+  return {**features, **contents.layout(), **record_kinds.layout(kind)}
 
 
 def _fill(feature: tf.train.Feature, dtype: tf.DType, values: list) -> None:

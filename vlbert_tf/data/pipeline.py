@@ -12,7 +12,12 @@ import tensorflow as tf
 from official.modeling import hyperparams
 
 from vlbert_tf import elements
-from vlbert_tf.data import example_schema, record_kinds
+from vlbert_tf.data import (
+  example_schema,
+  grouping,
+  record_contents,
+  record_kinds,
+)
 from vlbert_tf.data.batching import Tensors, merge_texts
 
 _GRAY = 117  # near the mean of photos, which becomes 0
@@ -40,6 +45,13 @@ class DataConfig(hyperparams.Config):
       to see what a model answers that looks at the wrong picture.
     hide_images: whether each image is shown as plain gray, with the RoIs of
       its own, to see what a model does without eyes.
+    grouped_batches: batches whose examples are drawn together and sorted by
+      their number of RoIs, so that a batch needs little padding; the batches
+      come in random order. 1 sorts nothing.
+    deterministic: whether the order is the same in every run, which resuming
+      relies on. Off, batches come as soon as they are ready.
+    data_service: address of a tf.data service, `grpc://host:port`, whose
+      workers make the batches of training; empty for this machine.
     seed: of the order and of all random numbers.
   """
 
@@ -53,6 +65,9 @@ class DataConfig(hyperparams.Config):
   texts_per_image: int = 1
   swap_images: bool = False
   hide_images: bool = False
+  grouped_batches: int = 1
+  deterministic: bool = True
+  data_service: str = ''
   seed: int = 0
 
 
@@ -124,6 +139,17 @@ def build_dataset(
     ),
     num_parallel_calls=tf.data.AUTOTUNE,
   )
+  options = tf.data.Options()
+  options.deterministic = config.deterministic
+  dataset = dataset.with_options(options)
+  if config.data_service and config.is_training:
+    service = tf.data.experimental.service
+    dataset = dataset.apply(
+      service.distribute(
+        processing_mode=service.ShardingPolicy.DYNAMIC,
+        service=config.data_service,
+      )
+    )
   return dataset.prefetch(tf.data.AUTOTUNE)
 
 
@@ -147,7 +173,10 @@ def _endless(
   texts = config.texts_per_image
   of_images = texts > 1 or source.of_images
   in_an_epoch = split.images if of_images else split.annotations
-  start = start_step * (config.global_batch_size // texts)
+  batch = config.global_batch_size // texts
+  # Groups are sorted as a whole: begin with the first of the group.
+  in_group = start_step % config.grouped_batches
+  start = (start_step - in_group) * batch
   first_epoch, consumed = divmod(start, in_an_epoch)
 
   def epoch_of(number):
@@ -164,7 +193,18 @@ def _endless(
 
   first = epoch_of(tf.constant(first_epoch, tf.int64)).skip(consumed)
   later = tf.data.Dataset.range(first_epoch + 1, tf.int64.max)
-  return first.concatenate(later.flat_map(epoch_of))
+  examples = first.concatenate(later.flat_map(epoch_of))
+  if config.grouped_batches == 1:
+    return examples
+  grouped = grouping.similar_sizes(
+    examples,
+    lambda record, epoch, weight: tf.size(record['roi/category']),
+    batch=batch,
+    batches=config.grouped_batches,
+    first_group=start_step // config.grouped_batches,
+    seed=config.seed,
+  )
+  return grouped.skip(in_group * batch)
 
 
 def _once(
@@ -192,7 +232,9 @@ def _examples(
   """Records with `ROWS`; a record shares its tensors among its examples."""
   records = files.interleave(tf.data.TFRecordDataset, cycle_length=4)
   records = records.map(
-    lambda serialized: example_schema.parse_example(serialized, split.kind)
+    lambda serialized: example_schema.parse_example(
+      serialized, split.kind, split.contents
+    )
   )
   if config.swap_images:
     records = _with_next_image(records)
@@ -246,7 +288,14 @@ def _with_next_image(records: tf.data.Dataset) -> tf.data.Dataset:
 
 
 def _in_gray(record: Tensors) -> Tensors:
-  """The record with a picture of one color and of the same size."""
-  size = tf.stack([record['image/height'], record['image/width'], 3])
-  gray = tf.fill(tf.cast(size, tf.int32), tf.constant(_GRAY, tf.uint8))
-  return {**record, 'image/encoded': tf.io.encode_png(gray)}
+  """The record with a picture of one color, or with features of nothing."""
+  hidden = {
+    name: tf.zeros_like(record[name])
+    for name in (record_contents.ROI_FEATURE, record_contents.IMAGE_FEATURE)
+    if name in record
+  }
+  if record_contents.ENCODED in record:
+    size = tf.stack([record['image/height'], record['image/width'], 3])
+    gray = tf.fill(tf.cast(size, tf.int32), tf.constant(_GRAY, tf.uint8))
+    hidden[record_contents.ENCODED] = tf.io.encode_png(gray)
+  return {**record, **hidden}

@@ -10,6 +10,8 @@ CAPTIONS = 'captions'
 QUESTIONS = 'questions'
 EXPRESSIONS = 'expressions'
 CHOICES = 'choices'
+IMAGES = 'images'  # RoIs alone, without texts
+OBJECTS = 'objects'
 
 CANDIDATES = 4  # answers, and rationales, of a multiple-choice question
 
@@ -24,6 +26,7 @@ _STRINGS = (tf.string, (None,))
 _NUMBERS = (tf.int64, (None,))
 _TEXTS_OF_CANDIDATES = (tf.string, (None, CANDIDATES))
 _LAYOUTS: dict[str, Layout] = {
+  IMAGES: {},
   CAPTIONS: {'caption/text': _STRINGS},
   QUESTIONS: {
     'question/id': _NUMBERS,
@@ -49,16 +52,24 @@ _LAYOUTS: dict[str, Layout] = {
     'choice/answer_label': _NUMBERS,
     'choice/rationale_label': _NUMBERS,
   },
+  OBJECTS: {},
 }
-_RAGGED: dict[str, dict[str, tf.DType]] = {QUESTIONS: _ANSWERS}
+_ATTRIBUTES = 'roi/attribute'
+_RAGGED: dict[str, dict[str, tf.DType]] = {
+  QUESTIONS: _ANSWERS,
+  OBJECTS: {_ATTRIBUTES: tf.int64},
+}
 KINDS = tuple(_LAYOUTS)
 
-# The feature that has one value for each annotation.
+# The feature that has one value for each annotation; images without texts
+# have one value for each image.
 COUNTED = {
+  IMAGES: 'image/id',
   CAPTIONS: 'caption/text',
   QUESTIONS: 'question/id',
   EXPRESSIONS: 'expression/id',
   CHOICES: 'choice/id',
+  OBJECTS: 'image/id',
 }
 
 
@@ -155,9 +166,23 @@ def _tagged(
   }
 
 
+def _objects(annotations):
+  regions = annotations.regions
+  return {
+    f'{_ATTRIBUTES}/{FLAT_VALUES}': [
+      attribute for region in regions for attribute in region.attributes
+    ],
+    f'{_ATTRIBUTES}/{ROW_LENGTHS}': [
+      len(region.attributes) for region in regions
+    ],
+  }
+
+
 _WRITERS = {
+  IMAGES: lambda annotations: {},
   CAPTIONS: _captions,
   QUESTIONS: _questions,
   EXPRESSIONS: _expressions,
   CHOICES: _choices,
+  OBJECTS: _objects,
 }

@@ -10,6 +10,13 @@ import dataclasses
 from official.modeling import hyperparams
 
 from vlbert_tf.modeling import arithmetic as arithmetics
+from vlbert_tf.modeling.resnets import (
+  RESNET_101,
+  THIN_RESNET,
+  ResNetArchitecture,
+  choose_resnet,
+  dilate_res5,
+)
 
 
 @dataclasses.dataclass
@@ -19,10 +26,14 @@ class ModelConfig(hyperparams.Config):
   Attributes:
     preset: arithmetic of the model; `paper` is VL-BERT as published,
       `official` that of the released weights.
-    size: `tiny` (tests, laptops), `base` (VL-BERT §3.1: 12 layers of 768) or
-      `large` (24 layers of 1024).
+    size: `tiny` (tests, laptops), `minilm` (6 layers of 384, the width of
+      published small language models), `base` (VL-BERT §3.1: 12 layers of
+      768) or `large` (24 layers of 1024).
     visual_features: `pixels`: appearance is computed inside the model and
       trained jointly (VL-BERT §3.4); `precomputed`: it is an input.
+    resnet: the visual network of `pixels`, one of `resnets.RESNETS`; empty for
+      that of the size.
+    stride_in_3x3: see `ResNetArchitecture`.
     appearance_size: A, of precomputed features.
     classifier_size: inner size of a classifier of two layers.
     dropout_rate: of embeddings, attention and feed-forward outputs.
@@ -33,12 +44,17 @@ class ModelConfig(hyperparams.Config):
     image_long_side: ... unless the long side would then exceed this many.
     frozen_stages: parts of the visual network that do not learn, as
       `ResNetArchitecture` counts them.
-    xla: `attention` compiles the attention core, `none` compiles nothing.
+    xla: `attention` compiles the attention core, `step` the whole forward and
+      backward pass of a replica in training, `none` compiles nothing.
+    remat: whether activations inside encoder layers and blocks of the visual
+      network are computed again in the backward pass rather than kept.
   """
 
   preset: str = 'paper'
   size: str = 'base'
   visual_features: str = 'pixels'
+  resnet: str = ''
+  stride_in_3x3: bool = False
   appearance_size: int = 2048
   classifier_size: int = 1024
   dropout_rate: float = 0.1
@@ -48,54 +64,7 @@ class ModelConfig(hyperparams.Config):
   image_long_side: int = 1000
   frozen_stages: int = 0
   xla: str = 'attention'
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class ResNetArchitecture:
-  """A bottleneck ResNet, split after res4 (C4) for RoIAlign.
-
-  Attributes:
-    stem_width: channels of the stem's convolution, which has stride 2.
-    stem_kernel_size: side of its kernel.
-    stem_pool: whether a 3x3 max pooling of stride 2 follows the stem.
-    depths: number of bottlenecks of res2, res3, res4, res5.
-    widths: inner channels of the four stages.
-    strides: of the first bottleneck of each stage.
-    expansion: outer channels of a stage over its inner ones.
-    standardized: kernels are standardized (Qiao et al., 2019), so that the
-      network trains from random weights without batch statistics. Off for
-      networks whose published weights have their batch norms folded.
-    roi_size: side of RoIAlign's output, in bins.
-    pixel_scale: that pixels are multiplied with; 1 for published weights.
-    dilation: of the 3x3 convolutions of res5. The released networks give res5
-      a stride of 1 and this dilation of 2.
-    frozen_stages: parts that do not learn: 1 is the stem, 2 the stem and res2,
-      as published detectors are trained, and so on; 5 is all, 0 is none.
-  """
-
-  stem_width: int
-  stem_kernel_size: int
-  stem_pool: bool
-  depths: tuple[int, int, int, int]
-  widths: tuple[int, int, int, int]
-  strides: tuple[int, int, int, int]
-  expansion: int
-  standardized: bool
-  roi_size: int
-  pixel_scale: float
-  dilation: int = 1
-  frozen_stages: int = 0
-
-  @property
-  def feature_stride(self) -> int:
-    """Pixels of the image per cell of the C4 map."""
-    stem = 4 if self.stem_pool else 2
-    return stem * self.strides[0] * self.strides[1] * self.strides[2]
-
-  @property
-  def appearance_size(self) -> int:
-    """A, the size of an appearance vector."""
-    return self.widths[3] * self.expansion
+  remat: bool = False
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -121,6 +90,7 @@ class Architecture:
     arithmetic: where the paper and the released code differ.
     precomputed_appearance_size: A where appearance is an input.
     classifier_size: inner size of a classifier of two layers.
+    remat: as in `ModelConfig`.
   """
 
   hidden_size: int
@@ -139,6 +109,7 @@ class Architecture:
   arithmetic: arithmetics.Arithmetic = arithmetics.PAPER
   precomputed_appearance_size: int = 0
   classifier_size: int = 0
+  remat: bool = False
 
   @property
   def appearance_size(self) -> int:
@@ -147,33 +118,6 @@ class Architecture:
       return self.precomputed_appearance_size
     return self.resnet.appearance_size
 
-
-RESNET_101 = ResNetArchitecture(
-  stem_width=64,
-  stem_kernel_size=7,
-  stem_pool=True,
-  depths=(3, 4, 23, 3),
-  widths=(64, 128, 256, 512),
-  strides=(1, 2, 2, 2),
-  expansion=4,
-  standardized=False,
-  roi_size=14,
-  pixel_scale=1.0,
-)
-
-# Stride 8: the objects of small images span few cells at stride 16.
-THIN_RESNET = ResNetArchitecture(
-  stem_width=16,
-  stem_kernel_size=3,
-  stem_pool=True,
-  depths=(1, 1, 1, 1),
-  widths=(16, 24, 32, 64),
-  strides=(1, 2, 1, 2),
-  expansion=2,
-  standardized=True,
-  roi_size=4,
-  pixel_scale=1 / 58,
-)
 
 _SIZES = {
   'tiny': {
@@ -185,6 +129,17 @@ _SIZES = {
     'geometry_size': 64,
     'initial_deviation': 0.08,
     'embedding_deviation': 0.1,
+    'resnet': THIN_RESNET,
+  },
+  'minilm': {
+    'hidden_size': 384,
+    'num_layers': 6,
+    'num_heads': 12,
+    'feed_forward_size': 1536,
+    'max_positions': 512,
+    'geometry_size': 64,
+    'initial_deviation': 0.02,
+    'embedding_deviation': 0.02,
     'resnet': THIN_RESNET,
   },
   'base': {
@@ -233,8 +188,11 @@ def resolve(
   _check_choice(
     'visual_features', config.visual_features, ('pixels', 'precomputed')
   )
-  _check_choice('xla', config.xla, ('attention', 'none'))
+  _check_choice('xla', config.xla, ('attention', 'step', 'none'))
   size = dict(_SIZES[config.size])
+  size['resnet'] = choose_resnet(
+    'model', config.resnet, config.stride_in_3x3, size['resnet']
+  )
   # RoIs take the position after the text, [END] the one after that.
   longest = size['max_positions'] - 2
   if not 5 <= config.max_text_length <= longest:
@@ -255,14 +213,14 @@ def resolve(
       f'network). Received: {config.frozen_stages}.'
     )
   arithmetic = arithmetics.PRESETS[config.preset]
-  if config.visual_features == 'precomputed':
-    size['resnet'] = None
-  else:
-    size['resnet'] = dataclasses.replace(
-      size['resnet'], frozen_stages=config.frozen_stages
-    )
-    if arithmetic.dilated_res5:
-      size['resnet'] = dilate_res5(size['resnet'])
+  resnet = dataclasses.replace(
+    size.pop('resnet'),
+    frozen_stages=config.frozen_stages,
+    compiled=config.xla == 'step',
+    remat=config.remat,
+  )
+  if arithmetic.dilated_res5:
+    resnet = dilate_res5(resnet)
   return Architecture(
     vocab_size=vocab_size,
     num_categories=num_categories,
@@ -271,15 +229,21 @@ def resolve(
     arithmetic=arithmetic,
     precomputed_appearance_size=config.appearance_size,
     classifier_size=config.classifier_size,
+    remat=config.remat,
+    resnet=resnet if config.visual_features == 'pixels' else None,
     **size,
   )
 
 
-def dilate_res5(resnet: ResNetArchitecture) -> ResNetArchitecture:
-  """The same network with stride 1 and dilation 2 in res5."""
-  return dataclasses.replace(
-    resnet, strides=(*resnet.strides[:3], 1), dilation=2
-  )
+def size_of(hidden_size: int, num_layers: int) -> str:
+  """The size with this width and depth; `base` where there is none."""
+  for name, values in _SIZES.items():
+    if (values['hidden_size'], values['num_layers']) == (
+      hidden_size,
+      num_layers,
+    ):
+      return name
+  return 'base'
 
 
 def _check_choice(field: str, value: str, known: tuple[str, ...]) -> None:

@@ -1,5 +1,7 @@
 """The Transformer encoder (VL-BERT §3.1, eq. 1 to 4)."""
 
+import functools
+
 import tensorflow as tf
 import tf_keras
 
@@ -7,6 +9,7 @@ from vlbert_tf.modeling.attention import MultiHeadAttention
 from vlbert_tf.modeling.config import Architecture
 from vlbert_tf.modeling.conventions import gelu, layer_norm, new_initializer
 from vlbert_tf.modeling.dropout import dropout, site_seed
+from vlbert_tf.recomputation import recomputed
 
 
 class EncoderLayer(tf_keras.layers.Layer):
@@ -67,6 +70,7 @@ class Encoder(tf_keras.layers.Layer):
 
   def __init__(self, architecture: Architecture, **kwargs):
     super().__init__(**kwargs)
+    self.remat = architecture.remat
     self.encoder_layers = [
       EncoderLayer(architecture, name=f'layer_{i}')
       for i in range(architecture.num_layers)
@@ -90,6 +94,15 @@ class Encoder(tf_keras.layers.Layer):
     x = tf.reshape(x, [-1, hidden_size])
     weights = []
     for number, layer in enumerate(self.encoder_layers):
-      x, of_layer = layer(x, mask, site_seed(seed, 10 + number), return_weights)
-      weights.append(of_layer)
+      layer_seed = site_seed(seed, 10 + number)
+      if self.remat and not return_weights:
+        x = recomputed(functools.partial(_states, layer, mask, layer_seed), x)
+      else:
+        x, of_layer = layer(x, mask, layer_seed, return_weights)
+        weights.append(of_layer)
     return tf.reshape(x, shape), tuple(weights) if return_weights else None
+
+
+def _states(layer, mask, seed, x):
+  """A layer's output alone."""
+  return layer(x, mask, seed)[0]

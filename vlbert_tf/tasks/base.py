@@ -1,11 +1,10 @@
-"""What every task shares: the step, global normalisation, checkpoints."""
+"""What every task shares: settings, records, architecture, checkpoints."""
 
 import abc
 import dataclasses
 
 import tensorflow as tf
 import tf_keras
-from official.core import base_task
 from official.core import config_definitions as cfg
 
 from vlbert_tf import elements
@@ -15,6 +14,7 @@ from vlbert_tf.checkpoints.native import (
 )
 from vlbert_tf.data import batching, example_schema, pipeline
 from vlbert_tf.modeling import config as model_config
+from vlbert_tf.tasks import steps
 from vlbert_tf.text.sequence import TextSequence
 from vlbert_tf.text.tokenizer import WordPieceTokenizer
 from vlbert_tf.text.vocabulary import read_vocabulary
@@ -37,10 +37,13 @@ class TaskConfig(cfg.TaskConfig):
       network training starts from, after `init_checkpoint` if both are given.
     categories_file: names of the object categories, one a line; by default
       those of the records.
+    micro_batches: parts that a replica's batch is taken in, one after the
+      other, to need less memory; the step is that of the whole batch.
   """
 
   vocab_file: str = ''
   categories_file: str = ''
+  micro_batches: int = 1
   init_detector: str = ''
   model: model_config.ModelConfig = dataclasses.field(
     default_factory=model_config.ModelConfig
@@ -53,23 +56,8 @@ class TaskConfig(cfg.TaskConfig):
   )
 
 
-@dataclasses.dataclass(frozen=True)
-class Loss:
-  """A loss before normalisation.
-
-  Attributes:
-    total: float32 scalar, the sum over the labels of one replica.
-    count: float32 scalar, the number of labels.
-    weight: of this loss in the sum of losses.
-  """
-
-  total: tf.Tensor
-  count: tf.Tensor
-  weight: float = 1.0
-
-
-class RecordTask(base_task.Task, abc.ABC):
-  """One step of training or evaluation on records, for any model."""
+class RecordTask(steps.SteppingTask):
+  """A task on records, for any model."""
 
   def __init__(self, params, logging_dir=None, name=None):
     super().__init__(params, logging_dir=logging_dir, name=name)
@@ -81,23 +69,6 @@ class RecordTask(base_task.Task, abc.ABC):
     self, split: example_schema.SplitInfo, config: pipeline.DataConfig
   ) -> pipeline.ExampleSource:
     """How records of a split become batches of this task."""
-
-  @abc.abstractmethod
-  def compute_losses(
-    self, batch: batching.Tensors, outputs: batching.Tensors
-  ) -> dict[str, Loss]:
-    """Losses of one replica, by name."""
-
-  @abc.abstractmethod
-  def compute_scores(
-    self, batch: batching.Tensors, outputs: batching.Tensors
-  ) -> dict[str, tuple[tf.Tensor, tf.Tensor]]:
-    """Values and weights, of one shape, of each metric that is a mean."""
-
-  @property
-  @abc.abstractmethod
-  def metric_names(self) -> tuple[str, ...]:
-    """Names of all losses, then of all scores."""
 
   def examples_in(self, split: example_schema.SplitInfo) -> int:
     """Examples that an evaluation of a split goes through."""
@@ -132,83 +103,6 @@ class RecordTask(base_task.Task, abc.ABC):
       self.start_step,
     )
 
-  def build_metrics(self, training=True):
-    del training
-    return [tf_keras.metrics.Mean(name) for name in self.metric_names]
-
-  @classmethod
-  def create_optimizer(cls, *args, **kwargs):
-    optimizer = super().create_optimizer(*args, **kwargs)
-    # Created on first use, which must not happen inside a replica's step.
-    _ = optimizer.iterations
-    return optimizer
-
-  def train_step(self, inputs, model, optimizer, metrics=None):
-    """One update of one replica; see `base_task.Task.train_step`."""
-    replica = tf.distribute.get_replica_context()
-    seed = tf.stack(
-      [
-        tf.cast(optimizer.iterations, tf.int32),
-        tf.cast(replica.replica_id_in_sync_group, tf.int32),
-      ]
-    )
-    with tf.GradientTape() as tape:
-      outputs = model(inputs, seed=seed)
-      losses = self.compute_losses(inputs, outputs)
-      total = self._normalize(losses)
-      scaled = total
-      if isinstance(optimizer, tf_keras.mixed_precision.LossScaleOptimizer):
-        scaled = optimizer.get_scaled_loss(total)
-    variables = model.trainable_variables
-    gradients = tape.gradient(scaled, variables)
-    # Dense: half the time of sparse updates of the word embeddings, and the
-    # only form that weight decay reaches.
-    gradients = [
-      None if g is None else tf.convert_to_tensor(g) for g in gradients
-    ]
-    if isinstance(optimizer, tf_keras.mixed_precision.LossScaleOptimizer):
-      gradients = optimizer.get_unscaled_gradients(gradients)
-    optimizer.apply_gradients(zip(gradients, variables, strict=True))
-    return self._report(inputs, outputs, losses, total, metrics)
-
-  def validation_step(self, inputs, model, metrics=None):
-    """One batch of one replica, without dropout."""
-    outputs = model(inputs)
-    losses = self.compute_losses(inputs, outputs)
-    total = self._normalize(losses)
-    return self._report(inputs, outputs, losses, total, metrics)
-
-  def _normalize(self, losses: dict[str, Loss]) -> tf.Tensor:
-    """Weighted sum of losses, each over the labels of all replicas.
-
-    One replica may have no label of a kind: its own mean would count as much
-    as that of a replica with many.
-    """
-    replica = tf.distribute.get_replica_context()
-    counts = replica.all_reduce(
-      tf.distribute.ReduceOp.SUM,
-      tf.stack([loss.count for loss in losses.values()]),
-    )
-    counts = tf.maximum(counts, 1.0)
-    return tf.add_n(
-      [
-        loss.weight * loss.total / counts[i]
-        for i, loss in enumerate(losses.values())
-      ]
-    )
-
-  def _report(self, inputs, outputs, losses, total, metrics):
-    values = {
-      name: (loss.total / tf.maximum(loss.count, 1.0), loss.count)
-      for name, loss in losses.items()
-    }
-    values.update(self.compute_scores(inputs, outputs))
-    for metric in metrics or []:
-      value, weight = values[metric.name]
-      metric.update_state(value, weight)
-    replicas = tf.distribute.get_strategy().num_replicas_in_sync
-    return {self.loss: total * replicas}
-
 
 class VlBertTask(RecordTask):
   """A task of the encoder, for any heads."""
@@ -222,6 +116,11 @@ class VlBertTask(RecordTask):
         'checkpoint, or learn one with vlbert-learn-vocabulary.'
       )
     self.tokenizer = WordPieceTokenizer(read_vocabulary(params.vocab_file))
+
+  @property
+  def compiles_step(self) -> bool:
+    """Whether XLA compiles a replica's forward and backward pass."""
+    return self.task_config.model.xla == 'step'
 
   def architecture(self) -> model_config.Architecture:
     """The model's architecture, with sizes read from vocabulary and records."""
@@ -241,6 +140,9 @@ class VlBertTask(RecordTask):
       roi_buckets=_buckets('roi_buckets', config.roi_buckets, model.max_rois),
       short_side=model.image_short_side,
       long_side=model.image_long_side,
+      appearance_size=(
+        model.appearance_size if model.visual_features == 'precomputed' else 0
+      ),
     )
 
   def initialize(self, model):
@@ -262,15 +164,23 @@ class VlBertTask(RecordTask):
     if config.init_checkpoint:
       restore_backbone(model, config.init_checkpoint)
     if config.init_detector:
+      if config.model.visual_features == 'precomputed':
+        raise ValueError(
+          'task.init_detector starts the visual network of a model that reads '
+          'pixels. Received: it, with task.model.visual_features=precomputed. '
+          'Leave it out.'
+        )
       restore_visual_network(model.backbone.roi_features, config.init_detector)
 
 
 def sum_loss(
   values: tf.Tensor, weights: tf.Tensor, weight: float = 1.0
-) -> Loss:
-  """A `Loss` from values and label weights of one shape."""
+) -> steps.Loss:
+  """A loss from values and label weights of one shape."""
   weights = tf.cast(weights, tf.float32)
-  return Loss(tf.reduce_sum(values * weights), tf.reduce_sum(weights), weight)
+  return steps.Loss(
+    tf.reduce_sum(values * weights), tf.reduce_sum(weights), weight
+  )
 
 
 def example_weights(batch: batching.Tensors) -> tf.Tensor:
@@ -309,13 +219,21 @@ def built(
   return model
 
 
-def dummy_inputs() -> batching.Tensors:
-  """One small example of what all models read."""
+def dummy_inputs(architecture: model_config.Architecture) -> batching.Tensors:
+  """One small example of what all models of an architecture read."""
+  if architecture.resnet is None:
+    size = architecture.appearance_size
+    visual = {
+      elements.APPEARANCE: tf.zeros([1, 1, size]),
+      elements.IMAGE_APPEARANCE: tf.zeros([1, size]),
+    }
+  else:
+    visual = {elements.IMAGE: tf.zeros([1, 64, 64, 3])}
   return {
+    **visual,
     elements.WORD_IDS: tf.zeros([1, 4], tf.int32),
     elements.WORD_MASK: tf.ones([1, 4], tf.bool),
     elements.SEGMENT_IDS: tf.zeros([1, 4], tf.int32),
-    elements.IMAGE: tf.zeros([1, 64, 64, 3]),
     elements.IMAGE_SIZE: tf.constant([[64.0, 64.0]]),
     elements.BOXES: tf.constant([[[0.0, 0.0, 32.0, 32.0]]]),
     elements.ROI_MASK: tf.ones([1, 1], tf.bool),

@@ -5,14 +5,17 @@ import dataclasses
 import tensorflow as tf
 from official.core import config_definitions as cfg
 from official.core import task_factory
-from official.modeling import hyperparams
 
 from vlbert_tf import elements
 from vlbert_tf.checkpoints.native import restore_visual_network
 from vlbert_tf.data import batching, example_schema, masking, pipeline
+from vlbert_tf.data.readers import files
 from vlbert_tf.evaluation.detection import ImageResult, mean_average_precision
-from vlbert_tf.modeling import config as model_config
 from vlbert_tf.tasks import base
+from vlbert_tf.tasks.detector_config import (
+  DetectorConfig,
+  detector_architecture,
+)
 from vlbert_tf.vision import detection_losses
 from vlbert_tf.vision import image as images
 from vlbert_tf.vision.detector_architecture import DetectorArchitecture
@@ -20,48 +23,8 @@ from vlbert_tf.vision.faster_rcnn import FasterRcnn
 
 _RESULTS = 'results'  # of a validation step, for the metric of all batches
 
-_RESNETS = {
-  'tiny': model_config.THIN_RESNET,
-  'base': model_config.RESNET_101,
-}
-
-
-@dataclasses.dataclass
-class DetectorConfig(hyperparams.Config):
-  """What a YAML file says about the detector.
-
-  Attributes:
-    size: of its visual network, as in `ModelConfig`: `tiny` or `base`.
-    image_short_side: see `ModelConfig`.
-    image_long_side: see `ModelConfig`.
-    max_objects: true objects of an image that training looks at.
-    frozen_stages: see `ResNetArchitecture`.
-
-  The others are those of `DetectorArchitecture`.
-  """
-
-  size: str = 'base'
-  image_short_side: int = 600
-  image_long_side: int = 1000
-  max_objects: int = 100
-  frozen_stages: int = 0
-  anchor_sizes: list[float] = dataclasses.field(
-    default_factory=lambda: [32.0, 64.0, 128.0, 256.0, 512.0]
-  )
-  anchor_ratios: list[float] = dataclasses.field(
-    default_factory=lambda: [0.5, 1.0, 2.0]
-  )
-  rpn_width: int = 512
-  proposals_before_nms: int = 2000
-  proposals: int = 300
-  sampled_anchors: int = 256
-  sampled_rois: int = 128
-  roi_positive_fraction: float = 0.25
-  candidates: int = 1000
-  nms_iou: float = 0.3
-  max_rois: int = 100
-  min_rois: int = 10
-  score_threshold: float = 0.5
+_LOSSES = ('anchor_loss', 'anchor_box_loss', 'category_loss', 'box_loss')
+_ATTRIBUTE_LOSS = 'attribute_loss'
 
 
 @dataclasses.dataclass
@@ -71,16 +34,22 @@ class DetectionConfig(cfg.TaskConfig):
   Attributes:
     detector: the model.
     flip_probability: of training on an image's mirror image.
+    attribute_loss_weight: of attributes, where records have them.
     init_checkpoint: checkpoint or model folder of a detector, or of a VL-BERT,
       whose visual network training starts from; empty for random weights.
     categories_file: as in `base.TaskConfig`.
+    attributes_file: names of the attributes, likewise.
     train_data: records to train on; an image is one example.
     validation_data: records to evaluate on.
+    micro_batches: must be 1; see `base.TaskConfig`.
   """
 
+  micro_batches: int = 1
   detector: DetectorConfig = dataclasses.field(default_factory=DetectorConfig)
   flip_probability: float = 0.5
+  attribute_loss_weight: float = 0.5
   categories_file: str = ''
+  attributes_file: str = ''
   train_data: pipeline.DataConfig = dataclasses.field(
     default_factory=pipeline.DataConfig
   )
@@ -93,19 +62,25 @@ class DetectionConfig(cfg.TaskConfig):
 class DetectionTask(base.RecordTask):
   """Faster R-CNN, both stages at once (Ren et al., 2015, §3.2)."""
 
-  metric_names = (
-    'anchor_loss',
-    'anchor_box_loss',
-    'category_loss',
-    'box_loss',
-    'roi_accuracy',
-    'object_accuracy',
-  )
+  @property
+  def metric_names(self):
+    """Names of all losses, then of all scores."""
+    attributes = (_ATTRIBUTE_LOSS,) if self.attributes() else ()
+    return (*_LOSSES, *attributes, 'roi_accuracy', 'object_accuracy')
+
+  def attributes(self) -> tuple[str, ...]:
+    """Names of the attributes; the k-th is attribute k + 1."""
+    config = self.task_config
+    if config.attributes_file:
+      return files.read_names(config.attributes_file)
+    data = config.train_data
+    data = data if data.path else config.validation_data
+    return self.open_split(data).attributes if data.path else ()
 
   def architecture(self) -> DetectorArchitecture:
     """The detector's architecture."""
     return detector_architecture(
-      self.task_config.detector, len(self.categories())
+      self.task_config.detector, len(self.categories()), len(self.attributes())
     )
 
   def build_model(self):
@@ -117,6 +92,7 @@ class DetectionTask(base.RecordTask):
         elements.BOXES: tf.constant([[[0.0, 0.0, 32.0, 32.0]]]),
         elements.ROI_CATEGORIES: tf.ones([1, 1], tf.int32),
         elements.ROI_MASK: tf.ones([1, 1], tf.bool),
+        elements.ROI_ATTRIBUTES: tf.ones([1, 1, 1], tf.int32),
       },
       self.task_config.train_data.seed,
     )
@@ -167,17 +143,32 @@ class DetectionTask(base.RecordTask):
     return split.images
 
   def compute_losses(self, batch, outputs):
-    names = iter(self.metric_names)
-    weights = base.example_weights(batch)[:, None]
-    losses = (
-      *detection_losses.anchor_losses(outputs.anchors, outputs.anchor_targets),
-      *detection_losses.roi_losses(outputs.rois, outputs.roi_targets),
-    )
-    return {
-      next(names): base.sum_loss(
-        loss.values, tf.cast(loss.counted, tf.float32) * weights
+    rows = base.example_weights(batch)[:, None]
+    targets = outputs.roi_targets
+    losses = dict(
+      zip(
+        _LOSSES,
+        (
+          *detection_losses.anchor_losses(
+            outputs.anchors, outputs.anchor_targets
+          ),
+          *detection_losses.roi_losses(outputs.rois, targets),
+        ),
+        strict=True,
       )
-      for loss in losses
+    )
+    if outputs.attribute_logits is not None:
+      losses[_ATTRIBUTE_LOSS] = detection_losses.attribute_losses(
+        outputs.attribute_logits, targets
+      )
+    weights = {_ATTRIBUTE_LOSS: self.task_config.attribute_loss_weight}
+    return {
+      name: base.sum_loss(
+        loss.values,
+        tf.cast(loss.counted, tf.float32) * rows,
+        weights.get(name, 1.0),
+      )
+      for name, loss in losses.items()
     }
 
   def compute_scores(self, batch, outputs):
@@ -225,53 +216,6 @@ class DetectionTask(base.RecordTask):
     """COCO's metrics; see `evaluation.detection`."""
     del global_step
     return mean_average_precision(aggregated_logs)
-
-
-def detector_architecture(
-  config: DetectorConfig, num_categories: int
-) -> DetectorArchitecture:
-  """Turns settings into numbers.
-
-  Args:
-    config: what the user set.
-    num_categories: C, object categories of the records.
-
-  Returns:
-    The architecture.
-
-  Raises:
-    ValueError: the size is unknown, there is no anchor, or res5 would be
-      frozen.
-  """
-  if config.size not in _RESNETS:
-    raise ValueError(
-      f'detector.size must be one of {", ".join(_RESNETS)}. '
-      f'Received: {config.size!r}.'
-    )
-  if not (config.anchor_sizes and config.anchor_ratios):
-    raise ValueError(
-      'detector.anchor_sizes and anchor_ratios must each name a number. '
-      f'Received: {config.anchor_sizes} and {config.anchor_ratios}.'
-    )
-  if not 0 <= config.frozen_stages <= 4:
-    raise ValueError(
-      'detector.frozen_stages must lie between 0 (none) and 4 (up to res4). '
-      f'Received: {config.frozen_stages}.'
-    )
-  values = config.as_dict()
-  same = {
-    field.name: values[field.name]
-    for field in dataclasses.fields(DetectorArchitecture)
-    if field.name in values
-  }
-  same['anchor_sizes'] = tuple(map(float, config.anchor_sizes))
-  same['anchor_ratios'] = tuple(map(float, config.anchor_ratios))
-  resnet = dataclasses.replace(
-    _RESNETS[config.size], frozen_stages=config.frozen_stages
-  )
-  return DetectorArchitecture(
-    resnet=resnet, num_categories=num_categories, **same
-  )
 
 
 def _image_result(row: dict) -> ImageResult:

@@ -106,11 +106,12 @@ class PretrainingTask(base.VlBertTask):
   )
 
   def build_model(self):
+    architecture = self.architecture()
     return base.built(
-      PretrainingModel(self.architecture()),
+      PretrainingModel(architecture),
       {
         elements.MASKED_POSITIONS: tf.zeros([1, 1], tf.int32),
-        **base.dummy_inputs(),
+        **base.dummy_inputs(architecture),
       },
       self.task_config.train_data.seed,
     )
@@ -206,9 +207,16 @@ class PretrainingTask(base.VlBertTask):
       elements.RELATED: tf.cast(batch['is_related'], tf.float32),
     }
 
+  def label_weights(self, batch):
+    return {
+      'relationship_loss': base.example_weights(batch),
+      'masked_word_loss': self._word_weights(batch),
+      'masked_roi_loss': self._roi_weights(batch),
+      'visible_roi_loss': _visible_weights(batch),
+    }
+
   def compute_losses(self, batch, outputs):
-    config = self.task_config
-    weights = base.example_weights(batch)
+    config, weights = self.task_config, self.label_weights(batch)
     relationship = tf.nn.sigmoid_cross_entropy_with_logits(
       labels=batch[elements.RELATED],
       logits=outputs[elements.RELATIONSHIP_LOGITS],
@@ -227,16 +235,18 @@ class PretrainingTask(base.VlBertTask):
     )
     return {
       'relationship_loss': base.sum_loss(
-        relationship, weights, config.relationship_weight
+        relationship,
+        weights['relationship_loss'],
+        config.relationship_weight,
       ),
       'masked_word_loss': base.sum_loss(
-        words, self._word_weights(batch), config.masked_word_weight
+        words, weights['masked_word_loss'], config.masked_word_weight
       ),
       'masked_roi_loss': base.sum_loss(
-        rois, self._roi_weights(batch), config.masked_roi_weight
+        rois, weights['masked_roi_loss'], config.masked_roi_weight
       ),
       'visible_roi_loss': base.sum_loss(
-        visible, _visible_weights(batch), config.visible_roi_weight
+        visible, weights['visible_roi_loss'], config.visible_roi_weight
       ),
     }
 

@@ -5,6 +5,7 @@ import yaml
 
 from vlbert_tf.checkpoints.native import write_weights
 from vlbert_tf.tasks import base, saved
+from vlbert_tf.tasks.detection import DetectionTask
 from vlbert_tf.tasks.vqa import VqaTask
 from vlbert_tf.text.vocabulary import read_vocabulary
 
@@ -52,6 +53,8 @@ def _lists(task: base.RecordTask) -> dict[str, tuple[str, ...]]:
     lists['vocab_file'] = read_vocabulary(config.vocab_file)
   if isinstance(task, VqaTask):
     lists['answers_file'] = task.answers
+  if isinstance(task, DetectionTask) and task.attributes():
+    lists['attributes_file'] = task.attributes()
   return {saved.FILES[field]: tuple(lines) for field, lines in lists.items()}
 
 

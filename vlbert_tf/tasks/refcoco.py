@@ -56,9 +56,10 @@ class RefcocoTask(base.VlBertTask):
   metric_names = ('roi_loss', 'accuracy', 'chance', 'cut_texts')
 
   def build_model(self):
+    architecture = self.architecture()
     return base.built(
-      RefcocoModel(self.architecture()),
-      base.dummy_inputs(),
+      RefcocoModel(architecture),
+      base.dummy_inputs(architecture),
       self.task_config.train_data.seed,
     )
 
@@ -70,6 +71,13 @@ class RefcocoTask(base.VlBertTask):
         'Build them with vlbert-build-examples --dataset=refcoco.'
       )
     shape = self.batch_shape(config)
+    if shape.appearance_size and self.task_config.flip_probability:
+      raise ValueError(
+        'Appearance that was computed beforehand is that of images as they '
+        'are. Received: task.model.visual_features=precomputed with '
+        f'task.flip_probability={self.task_config.flip_probability}. Set it '
+        'to 0.'
+      )
     return pipeline.ExampleSource(
       prepare=lambda record, epoch: self._prepare(record, epoch, shape, config),
       finish=lambda batch: self._finish(batch, shape),
@@ -125,13 +133,17 @@ class RefcocoTask(base.VlBertTask):
       **base.padded_text(sequence, sequence.word_ids, shape),
     }
 
+  def label_weights(self, batch):
+    _, real = roi_targets(batch)
+    weights = base.example_weights(batch)[:, None]
+    return {'roi_loss': tf.cast(real, tf.float32) * weights}
+
   def compute_losses(self, batch, outputs):
-    fits, real = roi_targets(batch)
+    fits, _ = roi_targets(batch)
     loss = tf.nn.sigmoid_cross_entropy_with_logits(
       labels=tf.cast(fits, tf.float32), logits=outputs[elements.ROI_LOGITS]
     )
-    weights = tf.cast(real, tf.float32)
-    weights *= base.example_weights(batch)[:, None]
+    weights = self.label_weights(batch)['roi_loss']
     return {'roi_loss': base.sum_loss(loss, weights)}
 
   def compute_scores(self, batch, outputs):

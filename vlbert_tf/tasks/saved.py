@@ -35,6 +35,7 @@ FILES = {
   'vocab_file': 'vocab.txt',
   'answers_file': 'answers.txt',
   'categories_file': 'categories.txt',
+  'attributes_file': 'attributes.txt',
 }
 
 

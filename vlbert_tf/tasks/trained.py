@@ -109,7 +109,7 @@ def load(request: Request, dtype: str = FLOAT32) -> Trained:
     ValueError: the folder is neither kind, or its files do not fit.
   """
   with _computing_in(dtype):
-    if tf.io.gfile.exists(f'{request.path}/{folder.SIZES}'):
+    if tf.io.gfile.exists(f'{request.path}/{native.SIZES}'):
       return _converted(request)
     return _trained(request)
 

@@ -98,11 +98,12 @@ class VcrTask(base.VlBertTask):
       )
 
   def build_model(self):
-    inputs = base.dummy_inputs()
+    architecture = self.architecture()
+    inputs = base.dummy_inputs(architecture)
     for name in (elements.WORD_IDS, elements.WORD_MASK, elements.SEGMENT_IDS):
       inputs[name] = tf.repeat(inputs[name], CANDIDATES, axis=0)
     return base.built(
-      VcrModel(self.architecture()), inputs, self.task_config.train_data.seed
+      VcrModel(architecture), inputs, self.task_config.train_data.seed
     )
 
   def example_source(self, split, config):
@@ -205,26 +206,33 @@ class VcrTask(base.VlBertTask):
     lengths = pieces.ids.row_lengths()
     return TaggedPieces(pieces.ids, tf.RaggedTensor.from_tensor(place, lengths))
 
+  def label_weights(self, batch):
+    return {
+      'candidate_loss': _labeled(batch),
+      'masked_roi_loss': _masked_rois(batch)[1],
+    }
+
   def compute_losses(self, batch, outputs):
+    weights = self.label_weights(batch)
     logits = outputs[elements.CANDIDATE_LOGITS]
     label = batch[elements.CANDIDATE_LABEL]
     candidates = tf.nn.sparse_softmax_cross_entropy_with_logits(
       labels=tf.maximum(label, 0), logits=logits
     )
-    categories, weights = _masked_rois(batch, outputs)
+    categories, _ = _masked_rois(batch)
     rois = tf.nn.sparse_softmax_cross_entropy_with_logits(
       labels=categories, logits=outputs[elements.ROI_CATEGORY_LOGITS]
     )
     return {
-      'candidate_loss': base.sum_loss(candidates, _labeled(batch)),
+      'candidate_loss': base.sum_loss(candidates, weights['candidate_loss']),
       'masked_roi_loss': base.sum_loss(
-        rois, weights, self.task_config.masked_roi_weight
+        rois, weights['masked_roi_loss'], self.task_config.masked_roi_weight
       ),
     }
 
   def compute_scores(self, batch, outputs):
     best = tf.argmax(outputs[elements.CANDIDATE_LOGITS], -1, tf.int32)
-    categories, weights = _masked_rois(batch, outputs)
+    categories, weights = _masked_rois(batch)
     rois = tf.argmax(outputs[elements.ROI_CATEGORY_LOGITS], -1, tf.int32)
     cut = tf.reshape(batch[base.TEXT_CUT], [-1, CANDIDATES])
     return {
@@ -256,10 +264,10 @@ def _labeled(batch: batching.Tensors) -> tf.Tensor:
 
 
 def _masked_rois(
-  batch: batching.Tensors, outputs: batching.Tensors
+  batch: batching.Tensors,
 ) -> tuple[tf.Tensor, tf.Tensor]:
   """Categories and label weights of RoIs, `[B, R]` each."""
-  texts = tf.shape(outputs[elements.ROI_CATEGORY_LOGITS])[0]
+  texts = CANDIDATES * tf.shape(batch[elements.CANDIDATE_LABEL])[0]
   repeats = texts // tf.shape(batch[elements.BOXES])[0]
   masked = tf.cast(batch[elements.ROI_MASKED], tf.float32)
   # All four candidates see the same masked RoIs.

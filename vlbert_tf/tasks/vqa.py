@@ -96,11 +96,12 @@ class VqaTask(base.VlBertTask):
     self.answers = read_answer_vocabulary(params.answers_file)
 
   def build_model(self):
+    architecture = self.architecture()
     return base.built(
-      VqaModel(self.architecture(), len(self.answers)),
+      VqaModel(architecture, len(self.answers)),
       {
         elements.ANSWER_POSITION: tf.zeros([1], tf.int32),
-        **base.dummy_inputs(),
+        **base.dummy_inputs(architecture),
       },
       self.task_config.train_data.seed,
     )
@@ -169,6 +170,9 @@ class VqaTask(base.VlBertTask):
       elements.ANSWER_POSITION: position,
     }
 
+  def label_weights(self, batch):
+    return {'answer_loss': base.example_weights(batch)}
+
   def compute_losses(self, batch, outputs):
     logits = outputs[elements.ANSWER_LOGITS]
     if self.task_config.answer_loss == 'sigmoid':
@@ -183,7 +187,8 @@ class VqaTask(base.VlBertTask):
       loss = tf.nn.softmax_cross_entropy_with_logits(
         labels=one_hot, logits=logits
       )
-    return {'answer_loss': base.sum_loss(loss, base.example_weights(batch))}
+    weights = self.label_weights(batch)['answer_loss']
+    return {'answer_loss': base.sum_loss(loss, weights)}
 
   def compute_scores(self, batch, outputs):
     best = tf.argmax(outputs[elements.ANSWER_LOGITS], -1)

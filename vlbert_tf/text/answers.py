@@ -136,12 +136,10 @@ def read_answer_vocabulary(path: str) -> list[str]:
   return answers
 
 
-def write_answer_vocabulary(path: str, answers: Sequence[str]) -> None:
-  """Writes a list of answers, one a line.
+def answer_vocabulary_text(answers: Sequence[str]) -> str:
+  """The text of a file that `read_answer_vocabulary` reads.
 
   Args:
-    path: of a text file.
     answers: in the order of their classes.
   """
-  with tf.io.gfile.GFile(path, 'w') as file:
-    file.write(''.join(f'{answer}\n' for answer in answers))
+  return ''.join(f'{answer}\n' for answer in answers)

@@ -40,6 +40,10 @@ class TrainerConfig(cfg.TrainerConfig):
     momentum: of `sgd`.
     epsilon: of `adamw`.
     clip_norm: bound of the global gradient norm over all replicas; 0 is none.
+    max_skipped_steps: steps in a row without finite gradients, which are
+      skipped, after which the run ends. In float16 the loss scale needs about
+      15 of them to find its size.
+    worker_timeout_seconds: how long machines wait for each other.
   """
 
   optimizer: str = 'adamw'
@@ -51,6 +55,8 @@ class TrainerConfig(cfg.TrainerConfig):
   momentum: float = 0.9
   epsilon: float = 1e-7
   clip_norm: float = 10.0
+  max_skipped_steps: int = 40
+  worker_timeout_seconds: float = 1800.0
 
 
 def _experiment(
@@ -68,8 +74,8 @@ def _experiment(
       warmup_steps=warmup_steps,
       train_steps=train_steps,
       validation_steps=-1,
-      # A NaN ends the run with an error instead of training on.
-      recovery_max_trials=0,
+      # Steps with a NaN are skipped, and counted; see `interruption`.
+      recovery_max_trials=-1,
       **trainer,
     ),
     runtime=cfg.RuntimeConfig(distribution_strategy='mirrored'),

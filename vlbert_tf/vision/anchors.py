@@ -11,6 +11,7 @@ def anchor_boxes(
   stride: int,
   sizes: tuple[float, ...],
   ratios: tuple[float, ...],
+  shift: float = 0.5,
 ) -> tf.Tensor:
   """Anchors of a map (Ren et al., Faster R-CNN §3.1.1).
 
@@ -20,6 +21,7 @@ def anchor_boxes(
     stride: pixels per cell.
     sizes: square roots of areas, pixels.
     ratios: height over width.
+    shift: where in its cell the center of the anchors lies, in cells.
 
   Returns:
     float32 `[height * width * len(sizes) * len(ratios), 4]`, pixels of the
@@ -30,8 +32,8 @@ def anchor_boxes(
   half_width = (lengths / roots / 2).reshape(-1)
   half_height = (lengths * roots / 2).reshape(-1)
   around = np.stack([-half_width, -half_height, half_width, half_height], -1)
-  y = (tf.range(height, dtype=tf.float32) + 0.5) * stride
-  x = (tf.range(width, dtype=tf.float32) + 0.5) * stride
+  y = (tf.range(height, dtype=tf.float32) + shift) * stride
+  x = (tf.range(width, dtype=tf.float32) + shift) * stride
   x, y = tf.meshgrid(x, y)
   centers = tf.stack([x, y, x, y], axis=-1)
   return tf.reshape(centers[:, :, None] + around, [-1, 4])

@@ -75,6 +75,25 @@ def roi_losses(
   )
 
 
+def attribute_losses(logits: tf.Tensor, targets: RoiTargets) -> LossValues:
+  """Attributes of sampled RoIs whose object has any (Anderson et al., §3.1).
+
+  Args:
+    logits: float32 `[B, S, num_attributes + 1]`.
+    targets: of S RoIs, with attributes.
+
+  Returns:
+    Cross-entropy with the attributes of an object, each as likely.
+  """
+  named = targets.attributes > 0
+  labels = tf.one_hot(targets.attributes, logits.shape[-1])
+  labels *= tf.cast(named, tf.float32)[..., None]
+  count = tf.reduce_sum(tf.cast(named, tf.float32), axis=-1, keepdims=True)
+  labels = tf.reduce_sum(labels, axis=2) / tf.maximum(count, 1.0)
+  values = tf.nn.softmax_cross_entropy_with_logits(labels, logits)
+  return LossValues(values, targets.sampled & (count[..., 0] > 0))
+
+
 def smooth_l1(difference: tf.Tensor, beta: float) -> tf.Tensor:
   """Square near 0 and linear beyond `beta`, summed over the last dimension.
 

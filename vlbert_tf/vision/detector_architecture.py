@@ -9,11 +9,12 @@ class DetectorArchitecture:
   """Faster R-CNN on a C4 map (Ren et al., 2015; Anderson et al., 2018).
 
   Attributes:
-    resnet: the visual network, a `modeling.config.ResNetArchitecture`.
+    resnet: the visual network, a `modeling.resnets.ResNetArchitecture`.
     num_categories: C, background not counted.
     num_attributes: 0 leaves the branch of attributes out.
     anchor_sizes: square roots of the anchors' areas, pixels.
     anchor_ratios: height over width of the anchors.
+    anchor_shift: see `anchors.anchor_boxes`; 0 in published detectors.
     rpn_width: channels of the proposal network.
     proposals_before_nms: best anchors of an image that become proposals ...
     proposals: ... and how many stay after suppression.
@@ -32,6 +33,7 @@ class DetectorArchitecture:
     max_rois: detections kept of an image (VL-BERT §3.3).
     min_rois: of the RoIs, kept whatever their score.
     score_threshold: score that the other RoIs must exceed.
+    top_categories: likeliest categories of a RoI that are told with it.
   """
 
   resnet: Any
@@ -39,6 +41,7 @@ class DetectorArchitecture:
   num_attributes: int = 0
   anchor_sizes: tuple[float, ...] = (32.0, 64.0, 128.0, 256.0, 512.0)
   anchor_ratios: tuple[float, ...] = (0.5, 1.0, 2.0)
+  anchor_shift: float = 0.5
   rpn_width: int = 512
   proposals_before_nms: int = 2000
   proposals: int = 300
@@ -55,6 +58,7 @@ class DetectorArchitecture:
   max_rois: int = 100
   min_rois: int = 10
   score_threshold: float = 0.5
+  top_categories: int = 10
 
   @property
   def anchors_per_cell(self) -> int:

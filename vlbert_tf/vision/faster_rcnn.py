@@ -38,12 +38,17 @@ from vlbert_tf.vision.suppression import (
 
 
 class TrainingOutputs(NamedTuple):
-  """What the losses need: outputs and targets of both stages."""
+  """What the losses need: outputs and targets of both stages.
+
+  `attribute_logits`, float32 `[B, S, num_attributes + 1]`, given the true
+  category of each sampled RoI, is None without a branch of attributes.
+  """
 
   anchors: AnchorOutputs
   anchor_targets: AnchorTargets
   rois: RoiOutputs
   roi_targets: RoiTargets
+  attribute_logits: tf.Tensor | None
 
 
 class Detections(NamedTuple):
@@ -69,14 +74,22 @@ class Rois(NamedTuple):
     detections: R of each image.
     appearance: float32 `[B, R, A]`, of the boxes.
     image_appearance: float32 `[B, A]`, of the whole image.
-    attributes: int32 `[B, R]`, the likeliest of each RoI, 0 is none; None
-      without a branch of attributes.
+    top_categories: int32 `[B, R, K]`, the likeliest of each RoI's proposal, 0
+      is background ...
+    top_probabilities: float32 `[B, R, K]`: ... and how likely they are; zero
+      in padding.
+    attributes: int32 `[B, R]`, the likeliest of each RoI from 1 on, 0 in
+      padding; None without a branch of attributes.
+    attribute_scores: float32 `[B, R]`, its probability; None likewise.
   """
 
   detections: Detections
   appearance: tf.Tensor
   image_appearance: tf.Tensor
+  top_categories: tf.Tensor
+  top_probabilities: tf.Tensor
   attributes: tf.Tensor | None
+  attribute_scores: tf.Tensor | None
 
 
 class FasterRcnn(tf_keras.Model):
@@ -95,8 +108,8 @@ class FasterRcnn(tf_keras.Model):
     """Outputs and targets of a training step.
 
     Args:
-      inputs: tensors by the names of `elements`: image, its size, and the true
-        boxes and categories.
+      inputs: tensors by the names of `elements`: image, its size, the true
+        boxes and categories, and attributes where there is a branch of them.
       seed: int32 `[2]`, of the samples; None draws the same ones every time.
 
     Returns:
@@ -109,6 +122,7 @@ class FasterRcnn(tf_keras.Model):
       inputs[elements.BOXES],
       inputs[elements.ROI_CATEGORIES],
       inputs[elements.ROI_MASK],
+      inputs[elements.ROI_ATTRIBUTES] if config.num_attributes else None,
     )
     features = self._features(inputs[elements.IMAGE], image_size)
     anchors = self.proposal_network(features, image_size)
@@ -118,9 +132,9 @@ class FasterRcnn(tf_keras.Model):
       proposals, objects, _uniform(seed, 1, among, image_size), config
     )
     appearance = self.roi_features.appearance(features, rois.boxes)
+    attribute_logits = None
     if config.num_attributes:
-      # Creates its variables; records carry no attributes to learn from.
-      self.roi_head.attributes(appearance, rois.categories)
+      attribute_logits = self.roi_head.attributes(appearance, rois.categories)
     among = tf.shape(anchors.anchors)[0]
     return TrainingOutputs(
       anchors,
@@ -129,6 +143,7 @@ class FasterRcnn(tf_keras.Model):
       ),
       self.roi_head(appearance),
       rois,
+      attribute_logits,
     )
 
   def detect(self, image: tf.Tensor, image_size: tf.Tensor) -> Detections:
@@ -142,8 +157,8 @@ class FasterRcnn(tf_keras.Model):
       `Detections`, the `max_rois` best of each image.
     """
     features = self._features(image, image_size)
-    found, stays, _ = self._candidates(features, image_size)
-    return _first(found, stays, self.architecture.max_rois)
+    found, stays, *_ = self._candidates(features, image_size)
+    return _first(found, stays, self.architecture.max_rois)[0]
 
   def detect_rois(self, image: tf.Tensor, image_size: tf.Tensor) -> Rois:
     """Finds the RoIs of VL-BERT (§3.3), one category for each proposal.
@@ -160,29 +175,43 @@ class FasterRcnn(tf_keras.Model):
     """
     config = self.architecture
     features = self._features(image, image_size)
-    found, stays, proposal = self._candidates(features, image_size)
+    found, stays, proposal, logits = self._candidates(features, image_size)
     stays = first_of_equal(proposal, stays)
     rank = tf.cumsum(tf.cast(stays, tf.int32), axis=1, exclusive=True)
     stays &= (found.scores > config.score_threshold) | (rank < config.min_rois)
-    rois = _first(found, stays, config.max_rois)
+    rois, proposal = _first(found, stays, config.max_rois, proposal)
     zeros = tf.zeros_like(image_size)
     whole = tf.concat([zeros, tf.reverse(image_size, [-1])], axis=-1)
     boxes = tf.concat([whole[:, None], rois.boxes], axis=1)
     appearance = tf.cast(
       self.roi_features.appearance(features, boxes), tf.float32
     )
-    attributes = None
-    if config.num_attributes:
-      logits = self.roi_head.attributes(appearance[:, 1:], rois.categories)
-      attributes = tf.argmax(logits, axis=-1, output_type=tf.int32)
-    return Rois(rois, appearance[:, 1:], appearance[:, 0], attributes)
+    return Rois(
+      rois,
+      appearance[:, 1:],
+      appearance[:, 0],
+      *_likeliest(logits, proposal, rois.valid, config.top_categories),
+      *self._attributes(appearance[:, 1:], rois),
+    )
+
+  def _attributes(self, appearance, rois: Detections):
+    """Likeliest attribute of each RoI and its probability, or None and None."""
+    if not self.architecture.num_attributes:
+      return None, None
+    logits = self.roi_head.attributes(appearance, rois.categories)
+    # Attribute 0 says that nobody named one: it is not what an object is like.
+    scores, best = tf.math.top_k(tf.nn.softmax(logits[..., 1:]), 1)
+    return (
+      tf.where(rois.valid, best[..., 0] + 1, 0),
+      tf.where(rois.valid, scores[..., 0], 0.0),
+    )
 
   def _features(self, image, image_size):
     pixels = images.subtract_means(image, image_size)
     return self.roi_features.feature_map(pixels, image_size)
 
   def _candidates(self, features, image_size):
-    """Candidates, the best first; which stay; the proposal of each."""
+    """Candidates, the best first; which stay; proposals; their logits."""
     config = self.architecture
     anchors = self.proposal_network(features, image_size)
     proposals = propose(anchors, image_size, config)
@@ -197,7 +226,8 @@ class FasterRcnn(tf_keras.Model):
     stays = valid & best_of_overlapping(
       tf.where(valid[..., None], boxes, 0.0), config.nms_iou, found.categories
     )
-    return found._replace(boxes=boxes, valid=valid), stays, proposal
+    found = found._replace(boxes=boxes, valid=valid)
+    return found, stays, proposal, outputs.category_logits
 
 
 def best_pairs(
@@ -230,11 +260,24 @@ def best_pairs(
   return Detections(decoded, category + 1, scores, scores > 0), proposal
 
 
-def _first(found: Detections, stays: tf.Tensor, count: int) -> Detections:
-  """The first `count` of those that stay."""
-  values = (found.boxes, found.categories, found.scores)
+def _first(
+  found: Detections, stays: tf.Tensor, count: int, *others: tf.Tensor
+) -> tuple:
+  """The first `count` of those that stay, and what belongs to them."""
+  values = (found.boxes, found.categories, found.scores, *others)
   taken, valid = take_first(values, stays, count)
-  return Detections(*taken, valid)
+  return Detections(*taken[:3], valid), *taken[3:]
+
+
+def _likeliest(logits, proposal, valid, count: int):
+  """Categories `[B, R, count]` and their probabilities, of proposals."""
+  count = min(count, logits.shape[-1])
+  own = tf.gather(tf.nn.softmax(logits), proposal, batch_dims=1)
+  probabilities, categories = tf.math.top_k(own, count)
+  return (
+    tf.where(valid[..., None], categories, 0),
+    tf.where(valid[..., None], probabilities, 0.0),
+  )
 
 
 def _uniform(

@@ -9,6 +9,7 @@ does not depend on its neighbours, nor on the number of replicas.
 import tensorflow as tf
 import tf_keras
 
+from vlbert_tf.recomputation import recomputed
 from vlbert_tf.vision.roi_align import roi_align
 
 # ReLU of a standard normal variable has this deviation's inverse as gain.
@@ -94,7 +95,11 @@ def _dilated_conv(x: tf.Tensor, kernel: tf.Tensor, rate: int) -> tf.Tensor:
 
 
 class Bottleneck(tf_keras.layers.Layer):
-  """1x1 (with the stride, as in Caffe), 3x3, 1x1, and the shortcut."""
+  """1x1, 3x3, 1x1, and the shortcut.
+
+  The first convolution has the stride, as in Caffe, or the second one, as in
+  torchvision.
+  """
 
   def __init__(
     self,
@@ -104,10 +109,12 @@ class Bottleneck(tf_keras.layers.Layer):
     project: bool,
     standardized: bool,
     dilation: int = 1,
+    stride_in_3x3: bool = False,
     **kwargs,
   ):
     super().__init__(**kwargs)
     outer = width * expansion
+    strides = (1, stride) if stride_in_3x3 else (stride, 1)
 
     def conv(
       name, filters, size, stride=1, activation=True, scale_init=1.0, dilation=1
@@ -123,8 +130,8 @@ class Bottleneck(tf_keras.layers.Layer):
         name=name,
       )
 
-    self.reduce = conv('reduce', width, 1, stride)
-    self.spatial = conv('spatial', width, 3, dilation=dilation)
+    self.reduce = conv('reduce', width, 1, strides[0])
+    self.spatial = conv('spatial', width, 3, strides[1], dilation=dilation)
     # At zero the block starts as its shortcut, which keeps a deep stack
     # without normalisation stable.
     self.expand = conv('expand', outer, 1, activation=False, scale_init=0.0)
@@ -137,7 +144,8 @@ class Bottleneck(tf_keras.layers.Layer):
 
     Args:
       x: `[B, h, w, c]`.
-      mask: `[B, h/stride, w/stride, 1]`, 0 in cells of padding, or None.
+      mask: 0 in cells of padding, `[B, h, w, 1]` where the 3x3 convolution
+        has the stride, else `[B, h/stride, w/stride, 1]`; or None.
 
     Returns:
       `[B, h/stride, w/stride, width * expansion]`.
@@ -160,6 +168,7 @@ def _stage(architecture, index: int) -> list[Bottleneck]:
       project=block == 0,
       standardized=architecture.standardized,
       dilation=architecture.dilation if index == 3 else 1,
+      stride_in_3x3=architecture.stride_in_3x3,
       name=f'res{index + 2}_{block}',
     )
     for block in range(architecture.depths[index])
@@ -189,7 +198,7 @@ def _repeat_border(x: tf.Tensor, cells: tf.Tensor) -> tf.Tensor:
 class RoiFeatures(tf_keras.layers.Layer):
   """Appearance of boxes: C4 map, RoIAlign, res5, mean (VL-BERT §3.2).
 
-  The architecture is a `modeling.config.ResNetArchitecture`.
+  The architecture is a `modeling.resnets.ResNetArchitecture`.
   """
 
   def __init__(self, architecture, **kwargs):
@@ -226,25 +235,35 @@ class RoiFeatures(tf_keras.layers.Layer):
     x = self.stem(image)
     x = x * _cell_mask(cells, x)
     if self.architecture.stem_pool:
-      cells = (cells + 1) // 2
-      padded = tf.pad(x, [[0, 0], [1, 1], [1, 1], [0, 0]])
+      # Zeros stand for nothing: no value before them is negative.
+      before = 1 if self.architecture.pool_pads else 0
+      cells = tf.maximum((cells + before) // 2, 1)
+      padded = tf.pad(x, [[0, 0], [before, 1], [before, 1], [0, 0]])
       x = tf.nn.max_pool2d(padded, 3, 2, 'VALID')
     frozen = self.architecture.frozen_stages
     if frozen == 1:
       x = tf.stop_gradient(x)
     for stage, blocks in enumerate(self.stages):
       stride = self.architecture.strides[stage]
-      cells = (cells + stride - 1) // stride
-      mask = None
-      for block in blocks:
-        if mask is None:
-          # The first block strides.
+      before, cells = cells, (cells + stride - 1) // stride
+      for number, block in enumerate(blocks):
+        # The first block strides: before its 3x3 convolution, or within it.
+        if number == 0 and self.architecture.stride_in_3x3:
+          mask = _cell_mask(before, x)
+        elif number == 0:
           mask = _cell_mask(cells, x[:, ::stride, ::stride])
-        x = block(x, mask)
+        elif number == 1:
+          mask = _cell_mask(cells, x)
+        x = self._block(block, x, mask)
       if frozen == stage + 2:
         # Spares the gradients of what does not learn.
         x = tf.stop_gradient(x)
     return _repeat_border(x, cells)
+
+  def _block(self, block: Bottleneck, x, mask=None):
+    if self.architecture.remat:
+      return recomputed(lambda x: block(x, mask), x)
+    return block(x, mask)
 
   def call(self, image, image_size, boxes, cell_masks=None):
     """Computes appearance vectors.
@@ -287,12 +306,13 @@ class RoiFeatures(tf_keras.layers.Layer):
       boxes,
       output_size=self.architecture.roi_size,
       stride=self.architecture.feature_stride,
+      by_products=self.architecture.compiled,
     )
     count = tf.shape(boxes)[1]
     x = tf.reshape(aligned, tf.concat([[-1], tf.shape(aligned)[2:]], 0))
     x = tf.ensure_shape(x, [None, *aligned.shape[2:]])
     for block in self.res5:
-      x = block(x)
+      x = self._block(block, x)
     if cell_masks is not None:
       side = x.shape[1]
       masks = tf.reshape(cell_masks, [-1, side, side, 1])

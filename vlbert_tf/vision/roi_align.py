@@ -11,6 +11,7 @@ def roi_align(
   stride: int,
   sampling_ratio: int = 1,
   half_pixel: bool = False,
+  by_products: bool = False,
 ) -> tf.Tensor:
   """Samples each box on a regular grid, bilinearly.
 
@@ -26,6 +27,8 @@ def roi_align(
     sampling_ratio: samples a side of each bin.
     half_pixel: whether cell i covers [i, i + 1) pixels of the map, so that
       its value sits at i + 0.5; off, its value sits at i.
+    by_products: whether samples are products of matrices, which XLA compiles;
+      they need more memory than the operation that is used otherwise.
 
   Returns:
     `[B, N, output_size, output_size, channels]`, dtype of `features`.
@@ -52,6 +55,7 @@ def roi_align(
     tf.stack([y1 + first * height, y1 + last * height], axis=-1),
     tf.stack([x1 + first * width, x1 + last * width], axis=-1),
     samples,
+    by_products,
   )
   if sampling_ratio > 1:
     sampled = tf.nn.avg_pool2d(sampled, sampling_ratio, sampling_ratio, 'VALID')
@@ -64,6 +68,7 @@ def _sample_grids(
   rows: tf.Tensor,
   columns: tf.Tensor,
   samples: int,
+  by_products: bool,
 ) -> tf.Tensor:
   """Bilinear values on `samples` x `samples` points a box, 0 off the map.
 
@@ -73,12 +78,20 @@ def _sample_grids(
       cells.
     columns: float32 `[B * N, 2]`, first and last column.
     samples: points a side.
+    by_products: see `roi_align`.
 
   Returns:
     float32 `[B * N, samples, samples, channels]`.
   """
   batch, height, width = tf.unstack(tf.shape(features)[:3])
   channels = features.shape[-1]
+  if by_products:
+    down = _interpolation(rows, samples, height)
+    down = tf.reshape(down, [batch, -1, height])
+    lines = tf.reshape(features, [batch, height, width * channels])
+    lines = tf.reshape(tf.matmul(down, lines), [-1, samples, width, channels])
+    across = _interpolation(columns, samples, width)
+    return tf.matmul(across[:, None], lines)
 
   @tf.custom_gradient
   def sample(features):

@@ -83,6 +83,7 @@ class ProposalNetwork(tf_keras.layers.Layer):
       stride=stride,
       sizes=config.anchor_sizes,
       ratios=config.anchor_ratios,
+      shift=config.anchor_shift,
     )
     cells = tf.cast(tf.math.ceil(image_size / stride), tf.int32)
     rows = tf.sequence_mask(cells[:, 0], height, tf.float32)

@@ -23,11 +23,14 @@ class Objects(NamedTuple):
     boxes: float32 `[B, R, 4]`, pixels of the image, zero in padding.
     categories: int32 `[B, R]`, from 1 on.
     valid: bool `[B, R]`, True where real.
+    attributes: int32 `[B, R, M]`, from 1 on, 0 in padding; None where nobody
+      named any.
   """
 
   boxes: tf.Tensor
   categories: tf.Tensor
   valid: tf.Tensor
+  attributes: tf.Tensor | None = None
 
 
 class AnchorTargets(NamedTuple):
@@ -52,12 +55,15 @@ class RoiTargets(NamedTuple):
     categories: int32 `[B, S]`, 0 is background.
     deltas: float32 `[B, S, 4]`, from the RoI to its object, scaled.
     sampled: bool `[B, S]`, False where a RoI only fills up.
+    attributes: int32 `[B, S, M]`, 0 in padding and on background; None as in
+      `Objects`.
   """
 
   boxes: tf.Tensor
   categories: tf.Tensor
   deltas: tf.Tensor
   sampled: tf.Tensor
+  attributes: tf.Tensor | None = None
 
 
 def anchor_targets(
@@ -138,16 +144,16 @@ def roi_targets(
   own = tf.gather(objects.boxes, nearest, batch_dims=1)
   categories = tf.gather(objects.categories, nearest, batch_dims=1)
   deltas = box_ops.encode_boxes(own, boxes, weights=DELTA_SCALES)
-  taken, sampled = take_first(
-    (
-      boxes,
-      tf.where(positive, categories, 0),
-      tf.where(positive[..., None], deltas, 0.0),
-    ),
-    chosen,
-    architecture.sampled_rois,
-  )
-  return RoiTargets(*taken, sampled)
+  values = [
+    boxes,
+    tf.where(positive, categories, 0),
+    tf.where(positive[..., None], deltas, 0.0),
+  ]
+  if objects.attributes is not None:
+    attributes = tf.gather(objects.attributes, nearest, batch_dims=1)
+    values.append(tf.where(positive[..., None], attributes, 0))
+  taken, sampled = take_first(tuple(values), chosen, architecture.sampled_rois)
+  return RoiTargets(*taken[:3], sampled, *taken[3:])
 
 
 def drawn(

@@ -15,11 +15,9 @@ _SERVER_STARTS_WITHIN = 120.0
 
 def serve_and_ask(root: pathlib.Path, data: pathlib.Path) -> None:
   """Starts the server, asks it one question, prints what it says."""
-  image, question, boxes = _a_test_question(data)
+  image, question = _a_test_question(data)
   port_file = root / 'port'
   port_file.unlink(missing_ok=True)
-  boxes_file = root / 'boxes.json'
-  boxes_file.write_text(json.dumps(boxes), encoding='utf-8')
   with open(root / 'logs' / 'serve.log', 'wb') as log:
     server = subprocess.Popen(
       [
@@ -40,7 +38,7 @@ def serve_and_ask(root: pathlib.Path, data: pathlib.Path) -> None:
         str(image),
         question,
         f'--server=127.0.0.1:{port}',
-        f'--boxes={boxes_file}',
+        '--detect',
       ],
       check=True,
     )
@@ -49,26 +47,12 @@ def serve_and_ask(root: pathlib.Path, data: pathlib.Path) -> None:
     server.wait()
 
 
-def _a_test_question(data: pathlib.Path):
-  """Image, question and boxes of the first question of the test split."""
+def _a_test_question(data: pathlib.Path) -> tuple[pathlib.Path, str]:
+  """Image and text of the first question of the test split."""
   rows = json.loads(questions_file(data, 'test').read_text(encoding='utf-8'))
   first = rows['questions'][0]
-  instances = json.loads(
-    (data / 'instances_test.json').read_text(encoding='utf-8')
-  )
-  (image,) = [
-    row for row in instances['images'] if row['id'] == first['image_id']
-  ]
-  corners = [
-    [x, y, x + width, y + height]
-    for x, y, width, height in (
-      row['bbox']
-      for row in instances['annotations']
-      if row['image_id'] == first['image_id']
-    )
-  ]
-  path = data / 'images' / 'test' / image['file_name']
-  return path, first['question'], corners
+  (image,) = (data / 'images' / 'test').glob(f'*_{first["image_id"]:012d}.*')
+  return image, first['question']
 
 
 def _wait_for_port(

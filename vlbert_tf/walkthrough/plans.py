@@ -55,7 +55,7 @@ def scenes(folder: str) -> None:
     programs.predict(
       'answer for swapped images', root, 'vqa', 'swapped', swap=True
     ),
-    programs.export('export', root / 'vqa', root / 'export'),
+    programs.export('export', root / 'vqa', root / 'export', detector),
   )
   serve_and_ask(root, data)
 

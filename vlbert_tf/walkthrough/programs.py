@@ -192,8 +192,16 @@ def predict(
   return Step(name, 'vlbert-predict', arguments)
 
 
-def export(name: str, model: pathlib.Path, into: pathlib.Path) -> Step:
-  """The SavedModel of a model folder."""
-  return Step(
-    name, 'vlbert-export', [f'--model_dir={model}', f'--output_dir={into}']
-  )
+def export(
+  name: str, model: pathlib.Path, into: pathlib.Path, detector: str = ''
+) -> Step:
+  """The SavedModel of a model folder, with a detector inside."""
+  arguments = [
+    f'--model_dir={model}',
+    f'--output_dir={into}',
+    # Each size is tried, and one request at a time will come.
+    '--batch_sizes=1',
+  ]
+  if detector:
+    arguments.append(detector)
+  return Step(name, 'vlbert-export', arguments)

@@ -1,14 +1,127 @@
 """What the readers share: whole files in, texts cleaned, images found."""
 
+import contextlib
+import contextvars
 import json
 import os
 import re
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import Any, Protocol
 
 import tensorflow as tf
 
 _IMAGE_NUMBER = re.compile(r'(\d+)\.(jpe?g|png)', re.IGNORECASE)
+
+
+class FileSystem(Protocol):
+  """What readers ask of the place where files lie."""
+
+  def read(self, path: str) -> bytes:
+    """All bytes of a file."""
+
+  def is_file(self, path: str) -> bool:
+    """Whether there is such a file."""
+
+  def is_folder(self, path: str) -> bool:
+    """Whether there is such a folder."""
+
+  def names(self, folder: str) -> list[str]:
+    """Names of the files in a folder."""
+
+  def files_below(self, folder: str) -> list[str]:
+    """Paths of all files in a folder and in its folders."""
+
+
+class _TensorFlowFiles:
+  """TensorFlow's file systems."""
+
+  def read(self, path):
+    with tf.io.gfile.GFile(path, 'rb') as file:
+      return file.read()
+
+  def is_file(self, path):
+    return tf.io.gfile.exists(path) and not tf.io.gfile.isdir(path)
+
+  def is_folder(self, path):
+    return tf.io.gfile.isdir(path)
+
+  def names(self, folder):
+    return tf.io.gfile.listdir(folder)
+
+  def files_below(self, folder):
+    return [
+      os.path.join(parent, name)
+      for parent, _, names in tf.io.gfile.walk(folder)
+      for name in names
+    ]
+
+
+_TENSORFLOW = _TensorFlowFiles()
+_chosen: contextvars.ContextVar[FileSystem | None] = contextvars.ContextVar(
+  'file_system', default=None
+)
+
+
+@contextlib.contextmanager
+def through(file_system: FileSystem) -> Iterator[None]:
+  """Lets all readers read through a file system, within the block.
+
+  Args:
+    file_system: of a program that has one of its own, as Beam's jobs have.
+  """
+  token = _chosen.set(file_system)
+  try:
+    yield
+  finally:
+    _chosen.reset(token)
+
+
+def _current() -> FileSystem:
+  return _chosen.get() or _TENSORFLOW
+
+
+def is_file(path: str) -> bool:
+  """Whether there is a file, local or remote."""
+  return _current().is_file(path)
+
+
+def files_below(folder: str) -> list[str]:
+  """All files in a folder and below, by their paths in it, sorted.
+
+  Raises:
+    ValueError: there is no such folder.
+  """
+  check_folder(folder)
+  start = len(folder.rstrip('/')) + 1
+  return sorted(
+    path[start:] for path in _current().files_below(folder.rstrip('/'))
+  )
+
+
+def check_folder(folder: str) -> None:
+  """Fails unless there is a folder of images.
+
+  Raises:
+    ValueError: there is none.
+  """
+  if not _current().is_folder(folder):
+    raise ValueError(
+      f'Images are read from a folder. Received: {folder!r}, which is none. '
+      'Check the path.'
+    )
+
+
+def read_bytes(path: str) -> bytes:
+  """The bytes of an annotation file, local or remote.
+
+  Raises:
+    ValueError: there is no such file.
+  """
+  if not is_file(path):
+    raise ValueError(
+      f'An annotation file must exist. Received: {path!r}. Check the path.'
+    )
+  return _current().read(path)
 
 
 def read_text(path: str) -> str:
@@ -17,12 +130,7 @@ def read_text(path: str) -> str:
   Raises:
     ValueError: there is no such file, or it is not UTF-8.
   """
-  if not tf.io.gfile.exists(path) or tf.io.gfile.isdir(path):
-    raise ValueError(
-      f'An annotation file must exist. Received: {path!r}. Check the path.'
-    )
-  with tf.io.gfile.GFile(path, 'rb') as file:
-    content = file.read()
+  content = read_bytes(path)
   try:
     return content.decode('utf-8-sig')
   except UnicodeDecodeError as error:
@@ -107,12 +215,8 @@ def images_by_number(folders: Sequence[str]) -> dict[int, str]:
   """
   paths: dict[int, str] = {}
   for folder in folders:
-    if not tf.io.gfile.isdir(folder):
-      raise ValueError(
-        f'Images are read from a folder. Received: {folder!r}, which is none. '
-        'Check the path.'
-      )
-    for name in sorted(tf.io.gfile.listdir(folder)):
+    check_folder(folder)
+    for name in sorted(_current().names(folder)):
       number = image_number(name)
       if number is not None:
         paths.setdefault(number, os.path.join(folder, name))

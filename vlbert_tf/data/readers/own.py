@@ -27,7 +27,7 @@ CATEGORIES = ('object',)
 
 
 def read_images(
-  questions: str, images: str, categories: Sequence[str]
+  questions: str, images: str, categories: Sequence[str] | None
 ) -> Iterator[ImageAnnotations | Drop]:
   """Reads a split.
 
@@ -35,6 +35,7 @@ def read_images(
     questions: path of the JSON lines.
     images: folder that `image` starts from.
     categories: known labels of boxes; a box without a label is of the first.
+      None where a detector finds the boxes: those of the file are not read.
 
   Yields:
     Images, named by their path under `images`, in the order of their first
@@ -54,7 +55,7 @@ def read_images(
     try:
       row = json.loads(line)
       image, question = _image(row), _question(number, row, seen)
-      boxes = row.get('boxes') or []
+      boxes = row.get('boxes') or [] if categories is not None else []
       if boxes and not regions.get(image):
         regions[image] = tuple(_region(each, categories) for each in boxes)
     except (AttributeError, KeyError, TypeError, ValueError) as error:

@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
 
 from vlbert_tf import boxes
 from vlbert_tf.data.annotations import Drop, Expression, ImageAnnotations
@@ -181,12 +180,7 @@ def read_plain_pickle(path: str) -> Any:
   Raises:
     ValueError: the file is missing, broken, or asks for a class or function.
   """
-  if not tf.io.gfile.exists(path) or tf.io.gfile.isdir(path):
-    raise ValueError(
-      f'An annotation file must exist. Received: {path!r}. Check the path.'
-    )
-  with tf.io.gfile.GFile(path, 'rb') as file:
-    content = file.read()
+  content = files.read_bytes(path)
   try:
     return _PlainUnpickler(io.BytesIO(content), encoding='latin1').load()
   # Broken pickles raise nearly everything.

@@ -10,8 +10,6 @@ import os
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-import tensorflow as tf
-
 from vlbert_tf.data.annotations import (
   ChoiceQuestion,
   Drop,
@@ -198,7 +196,7 @@ def _spoken(name: str, tag: int) -> str:
 
 def _read_objects(path: str, image: str, categories: Sequence[str]) -> Objects:
   """Objects of an image by its metadata file."""
-  if not tf.io.gfile.exists(path):
+  if not files.is_file(path):
     raise UnusableError('metadata_missing', f'There is no file {path}.')
   try:
     content = json.loads(files.read_text(path))

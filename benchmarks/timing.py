@@ -1,0 +1,72 @@
+"""Timing that is fair on a machine that does other things as well."""
+
+import datetime
+import os
+import platform
+import statistics
+import time
+from collections.abc import Callable, Mapping
+
+# What a second is: of the clock on the wall, or of the processor. The latter
+# is the fairer one where other programs take turns on it, with one thread.
+CLOCKS = {'wall': time.perf_counter, 'cpu': time.process_time}
+
+
+def interleaved(
+  contenders: Mapping[str, Callable[[], object]],
+  rounds: int,
+  clock: str = 'wall',
+) -> dict[str, list[float]]:
+  """Times each contender once a round, in turn.
+
+  Whatever slows the machine for a while then slows all of them.
+
+  Args:
+    contenders: work by name; it returns when it is done.
+    rounds: how often each is timed, after one run that is not.
+    clock: of `CLOCKS`.
+
+  Returns:
+    Seconds of each run, by name.
+  """
+  now = CLOCKS[clock]
+  for work in contenders.values():
+    work()
+  seconds: dict[str, list[float]] = {name: [] for name in contenders}
+  names = list(contenders)
+  for number in range(rounds):
+    # Who comes after whom changes as well.
+    first = number % len(names)
+    for name in names[first:] + names[:first]:
+      start = now()
+      contenders[name]()
+      seconds[name].append(now() - start)
+  return seconds
+
+
+def table(seconds: Mapping[str, list[float]], reference: str) -> str:
+  """Markdown: medians, spread, and how many times as fast as a reference."""
+  base = statistics.median(seconds[reference])
+  rows = ['| | median s | lowest-highest s | speed |', '|---|---|---|---|']
+  for name, values in seconds.items():
+    median = statistics.median(values)
+    rows.append(
+      f'| {name} | {median:.3f} | {min(values):.3f}-{max(values):.3f} '
+      f'| {base / median:.2f} |'
+    )
+  return '\n'.join(rows)
+
+
+def circumstances() -> str:
+  """When and on what machine this runs, and how busy it is."""
+  model = platform.processor() or platform.machine()
+  if os.path.exists('/proc/cpuinfo'):
+    with open('/proc/cpuinfo', encoding='utf-8') as file:
+      names = [line for line in file if line.startswith('model name')]
+    model = names[0].partition(':')[2].strip() if names else model
+  load = ', '.join(f'{value:.1f}' for value in os.getloadavg())
+  today = datetime.datetime.now(datetime.UTC).strftime('%Y-%m-%d %H:%M UTC')
+  return (
+    f'{today}; {model}, {os.cpu_count()} cores; load of the last 1, 5 and 15 '
+    f'minutes {load}'
+  )
