@@ -161,10 +161,7 @@ _FUNCTIONS = {
       ),
       'pieces': _PIECES,
       'word_attention': _field(
-        'float32',
-        (None, None, None, None, None),
-        'attention of each of `pieces` over the RoIs, of each layer and head, '
-        '0 in padding, `[B, L, H, T, R]`',
+        'float32', (None,) * 5, 'each of `pieces` likewise, `[B, L, H, T, R]`'
       ),
     },
   ),

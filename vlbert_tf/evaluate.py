@@ -124,7 +124,11 @@ def _model_metrics() -> dict:
   from vlbert_tf.tasks import inference, saved
 
   task = saved.load_task_on(
-    _MODEL_DIR.value, _SPLIT.value, _RECORDS.value, _SWAP_IMAGES.value
+    _MODEL_DIR.value,
+    _SPLIT.value,
+    _RECORDS.value,
+    swap_images=_SWAP_IMAGES.value,
+    hide_images=_HIDE_IMAGES.value,
   )
   if _REPORT.value and task.task_config.name != saved.VQA:
     raise ValueError(
