@@ -2,7 +2,7 @@
 # fresh machine. Another Python: make PYTHON=/path/to/python3.11 demo
 
 .PHONY: demo demo-all test test-slow bench bench-easy-vqa bench-detection demo-detector \
-  lint format lock install clean
+  bazel-test build-files lint format lock install clean
 
 BIN := .venv/bin
 READY := .venv/.ready
@@ -18,6 +18,20 @@ test: $(READY)
 
 test-slow: $(READY)
 	$(BIN)/pytest -q -m slow
+
+# Builds all and runs the fast tests that a change can have touched.
+# More flags of Bazel: make BAZEL_FLAGS=--jobs=1 bazel-test
+bazel-test: .venv/.compiled
+	bazel/install.sh
+	PATH="$(CURDIR)/$(BIN):$$PATH" bazel test $(BAZEL_FLAGS) //...
+
+# Tests cannot write bytecode into .venv, and TensorFlow's takes them seconds.
+.venv/.compiled: $(READY)
+	-$(BIN)/python -m compileall -q -j 0 .venv/lib >/dev/null
+	touch $@
+
+build-files: $(READY)
+	$(BIN)/python -m bazel.build_files
 
 bench: bench-easy-vqa
 

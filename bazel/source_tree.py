@@ -183,17 +183,19 @@ class Tree:
     `.` stands for the whole tree.
     """
     known: dict[str, pathlib.PurePosixPath] = {}
-    paths = set()
+    paths, inner = set(), set()
+    # Outer expressions come before those that they are made of.
     for node in ast.walk(source.syntax):
-      if isinstance(node, ast.Assign):
-        path = self._path(node.value, source, known)
-        if path and isinstance(node.targets[0], ast.Name):
-          known[node.targets[0].id] = path
-      elif isinstance(node, ast.BinOp):
-        path = self._path(node, source, known)
-      else:
+      value = node.value if isinstance(node, ast.Assign) else node
+      if not isinstance(node, (ast.Assign, ast.BinOp)) or value in inner:
         continue
-      if path and (self.root / path).exists():
+      path = self._path(value, source, known)
+      if not path:
+        continue
+      if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+        known[node.targets[0].id] = path
+      inner.update(ast.walk(value))
+      if (self.root / path).exists():
         paths.add(path)
     return {str(p) for p in paths if not paths & set(p.parents)}
 
