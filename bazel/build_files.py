@@ -122,7 +122,7 @@ class BuildFiles:
       rules.append(
         _rule(
           'program',
-          name=name.removeprefix('vlbert-').replace('-', '_'),
+          name=name.partition('-')[2].replace('-', '_'),
           entry_point=self._tree.programs[name],
           installed_name=name,
           deps=[self._label(m, '') for m in {module, *started}],

@@ -120,8 +120,13 @@ class Tree:
 
   def started_programs(self, source: Source) -> set[str]:
     """Installed programs that a file starts: `Step(…, 'vlbert-train')`."""
-    calls = (n for n in ast.walk(source.syntax) if isinstance(n, ast.Call))
-    arguments = (argument for call in calls for argument in call.args)
+    arguments = (
+      argument
+      for node in ast.walk(source.syntax)
+      if isinstance(node, ast.Call)
+      and ast.unparse(node.func) in ('Step', 'command')
+      for argument in node.args
+    )
     return _constants(arguments) & self.programs.keys()
 
   def needed_modules(self, source: Source) -> set[str]:

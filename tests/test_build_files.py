@@ -24,6 +24,7 @@ _FILES = {
 [project]
 optional-dependencies.bench = ["torch==2.13.0"]
 scripts.lib-draw = "library.draw:cli"
+scripts.lib-serve = "server.main:cli"
 """,
   'requirements.lock': """\
 numpy==2.1.3
@@ -33,7 +34,11 @@ pytest==9.0
   'recipes/one.yaml': '',
   'recipes/more/two.yaml': '',
   'library/__init__.py': '',
-  'library/draw.py': 'from library.shapes import square\n',
+  'library/draw.py': """
+from library.shapes import square
+STEPS = [Step('draw', 'lib-serve', ['--port=1'])]
+TEXT = text.get('command', 'lib-draw')
+""",
   'library/words/__init__.py': '',
   'library/words/pieces.py': '',
   'library/shapes/__init__.py': '',
@@ -137,12 +142,21 @@ def test_visibility_is_that_of_the_drawing(tree):
   assert '"//library:__pkg__"' in texts['library/shapes/BUILD.bazel']
 
 
-def test_a_program_is_a_target_at_the_root(tree):
-  assert """\
-    entry_point = "library.draw:cli",
+def test_a_program_is_a_target_at_the_root_with_those_that_it_starts(tree):
+  text = _texts(tree)['BUILD.bazel']
+
+  assert 'name = "draw",\n    entry_point = "library.draw:cli",' in text
+  assert (
+    """\
     installed_name = "lib-draw",
-    deps = ["//library:draw"],
-""" in _texts(tree)['BUILD.bazel']
+    deps = [
+        "//library:draw",
+        "//server:main",
+    ],
+"""
+    in text
+  )
+  assert 'installed_name = "lib-serve",\n    deps = ["//server:main"],' in text
 
 
 def test_missing_superfluous_and_stray_lines_differ(tree):
