@@ -3,7 +3,8 @@
 
 .PHONY: demo demo-all test test-slow test-serving test-web toy-model bench \
   bench-easy-vqa bench-detection bench-encoder bench-serving bench-beam \
-  bench-vision demo-detector lint format lock install clean
+  bench-vision demo-detector bazel-test build-files lint format lock install \
+  clean
 
 BIN := .venv/bin
 READY := .venv/.ready
@@ -45,6 +46,19 @@ MODEL_DIR := build/demo/export
 
 bench-serving: $(READY)
 	$(BIN)/python -m benchmarks.serving --seconds=20 --model_dir=$(MODEL_DIR)
+# Builds all and runs the fast tests that a change can have touched.
+# More flags of Bazel: make BAZEL_FLAGS=--jobs=1 bazel-test
+bazel-test: .venv/.compiled
+	bazel/install.sh
+	PATH="$(CURDIR)/$(BIN):$$PATH" bazel test $(BAZEL_FLAGS) //...
+
+# Tests cannot write bytecode into .venv, and TensorFlow's takes them seconds.
+.venv/.compiled: $(READY)
+	-$(BIN)/python -m compileall -q -j 0 .venv/lib >/dev/null
+	touch $@
+
+build-files: $(READY)
+	$(BIN)/python -m bazel.build_files
 
 bench: bench-easy-vqa
 
