@@ -187,7 +187,13 @@ def _image(row: dict[str, Any]) -> ImageAnnotations:
     **{
       **row,
       'regions': tuple(
-        Region(**{**region, 'box': tuple(region['box'])})
+        Region(
+          **{
+            **region,
+            'box': tuple(region['box']),
+            'attributes': tuple(region['attributes']),
+          }
+        )
         for region in row['regions']
       ),
       'captions': tuple(Caption(**caption) for caption in row['captions']),

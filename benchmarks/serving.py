@@ -9,6 +9,7 @@ the same time. The share outside the model is the part of a lone client's
 waiting in which the graph did not run. Prints a table.
 """
 
+import argparse
 import asyncio
 import contextlib
 import dataclasses
@@ -25,30 +26,9 @@ import urllib.request
 from collections.abc import Iterator, Sequence
 
 import PIL.Image
-from absl import flags, logging
+from absl import logging
 
 from serving import async_client, connection, images, requests
-from vlbert_tf import program
-
-_MODEL_DIR = flags.DEFINE_string(
-  'model_dir', '', 'Folder of the versions of an export for questions.'
-)
-_SECONDS = flags.DEFINE_float(
-  'seconds', 20, 'Length of each measurement.', lower_bound=0.1, upper_bound=300
-)
-_CLIENTS = flags.DEFINE_integer(
-  'clients', 16, 'Requests under way at a time.', lower_bound=1
-)
-_HAS_DETECTOR = flags.DEFINE_bool(
-  'has_detector', False, 'Whether the export has one; it is not asked.'
-)
-_BOXES = flags.DEFINE_integer('boxes', 10, 'RoIs of a question.', lower_bound=1)
-_IMAGE_SIDE = flags.DEFINE_integer(
-  'image_side', 256, 'Width and height of the image.', lower_bound=32
-)
-_MAX_BATCH_SIZE = flags.DEFINE_integer(
-  'max_batch_size', 8, 'Of the batches.', lower_bound=1
-)
 
 # Warming up every shape of an export is most of it.
 _START_SECONDS = 900
@@ -183,48 +163,54 @@ async def measure(
   )
 
 
-def main(argv: list[str]) -> None:
+def main() -> None:
   """Measures and prints."""
-  del argv
-  program.require(model_dir=_MODEL_DIR.value)
-  size = _MAX_BATCH_SIZE.value
+  given = _arguments()
+  logging.set_verbosity(logging.INFO)
+  size = given.max_batch_size
   sizes = [2**k for k in range(size.bit_length()) if 2**k < size] + [size]
   batching = (
     f'max_batch_size {{ value: {size} }} '
     'batch_timeout_micros { value: 2000 } num_batch_threads { value: 2 } '
     f'max_enqueued_batches {{ value: 100 }} allowed_batch_sizes: {sizes}'
   )
+  request = _request(given.image_side, given.boxes)
   print('| batching | clients | answers/s | p50 ms | p99 ms | outside model |')
   print('|---|---|---|---|---|---|', flush=True)
   for name, parameters in (('off', ''), ('on', batching)):
-    with serving(_MODEL_DIR.value, parameters) as server:
-      for clients in (1, _CLIENTS.value):
+    with serving(given.model_dir, parameters) as server:
+      for clients in (1, given.clients):
         logging.info('Batching %s, %d clients', name, clients)
         found = asyncio.run(
-          measure(
-            server,
-            _request(),
-            clients,
-            _SECONDS.value,
-            _HAS_DETECTOR.value,
-          )
+          measure(server, request, clients, given.seconds, given.has_detector)
         )
         _print_row(name, clients, found)
 
 
-def _request() -> requests.Question:
+def _arguments() -> argparse.Namespace:
+  parser = argparse.ArgumentParser(
+    description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+  )
+  add = parser.add_argument
+  add('--model_dir', required=True, help='versions of an export for questions')
+  add('--seconds', type=float, default=20, help='length of each measurement')
+  add('--clients', type=int, default=16, help='requests under way at a time')
+  add('--has_detector', action='store_true', help='it is not asked for RoIs')
+  add('--boxes', type=int, default=10, help='RoIs of a question')
+  add('--image_side', type=int, default=256, help='pixels of the image')
+  add('--max_batch_size', type=int, default=8, help='of the batches')
+  return parser.parse_args()
+
+
+def _request(side: int, boxes: int) -> requests.Question:
   """A question about noise, which compresses as little as any photo."""
-  side = _IMAGE_SIDE.value
   file = io.BytesIO()
   PIL.Image.effect_noise((side, side), 60).convert('RGB').save(file, 'JPEG')
-  boxes = [
-    (i * side / 2 / _BOXES.value, 0, side / 2, side)
-    for i in range(_BOXES.value)
-  ]
+  rois = [(i * side / 2 / boxes, 0, side / 2, side) for i in range(boxes)]
   return requests.Question(
     image=images.read_image(file.getvalue()),
     text='What color is the small thing on the left?',
-    boxes=boxes,
+    boxes=rois,
   )
 
 
@@ -252,10 +238,5 @@ def _port(process: subprocess.Popen, file: pathlib.Path) -> int:
   return int(file.read_text())
 
 
-def cli() -> None:
-  """`python -m benchmarks.serving`."""
-  program.run(main, usage=__doc__)
-
-
 if __name__ == '__main__':
-  cli()
+  main()

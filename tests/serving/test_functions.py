@@ -39,7 +39,9 @@ def _call(task, model, heads, folder):
 @pytest.fixture(scope='module')
 def ground(tmp_path_factory):
   network = refcoco.RefcocoModel(served.architecture())
-  model = served.noisy(base.built(network, base.dummy_inputs(), 0))
+  model = served.noisy(
+    base.built(network, base.dummy_inputs(served.architecture()), 0)
+  )
   folder = tmp_path_factory.mktemp('refcoco')
   return _call(saved.REFCOCO, model, ['roi_score'], folder), model
 
@@ -93,7 +95,7 @@ def test_elements_are_embedded_as_the_encoder_leaves_them(ground):
 
 @pytest.fixture(scope='module')
 def choose(tmp_path_factory):
-  inputs = base.dummy_inputs()
+  inputs = base.dummy_inputs(served.architecture())
   for name in (elements.WORD_IDS, elements.WORD_MASK, elements.SEGMENT_IDS):
     inputs[name] = tf.repeat(inputs[name], 4, axis=0)
   network = vcr.VcrModel(served.architecture())
@@ -172,7 +174,7 @@ def test_each_row_says_what_is_wrong_with_its_tags_and_candidates(choose):
 @pytest.fixture(scope='module')
 def pretrained(tmp_path_factory):
   inputs = {
-    **base.dummy_inputs(),
+    **base.dummy_inputs(served.architecture()),
     elements.MASKED_POSITIONS: tf.zeros([1, 1], tf.int32),
   }
   network = PretrainingModel(served.architecture())

@@ -20,7 +20,7 @@ BOX, PADDING = served.BOX, served.PADDING
 def model():
   """The model as training has it."""
   inputs = {
-    **base.dummy_inputs(),
+    **base.dummy_inputs(served.architecture()),
     elements.ANSWER_POSITION: tf.zeros([1], tf.int32),
   }
   network = VqaModel(served.architecture(), len(served.ANSWERS))

@@ -7,7 +7,7 @@ import tensorflow as tf
 from beam_jobs import job
 from tests.data import record_folder, test_visual_genome
 from vlbert_tf import elements
-from vlbert_tf.data import example_schema, pipeline
+from vlbert_tf.data import example_schema, pipeline, tfds_features
 from vlbert_tf.tasks import detection
 from vlbert_tf.tasks.detector_config import DetectorConfig
 
@@ -69,7 +69,7 @@ def test_records_hold_the_attributes_of_each_object(task):
   assert batch[elements.ROI_ATTRIBUTES][0, :, :3].numpy().tolist() == [
     [2, 3, 0], [0, 0, 0], [0, 0, 0],
   ]  # fmt: skip
-  described = example_schema.features_dict(split.kind)
+  described = tfds_features.features_dict(split.kind)
   assert 'roi/attribute' in described
 
 

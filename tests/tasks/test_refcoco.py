@@ -7,7 +7,7 @@ import tf_keras
 
 from tests.data import record_folder
 from vlbert_tf import elements
-from vlbert_tf.tasks import refcoco
+from vlbert_tf.tasks import passes, refcoco
 
 WORDS = ['[PAD]', '[UNK]', '[CLS]', '[SEP]', '[MASK]']
 WORDS += ['left', 'right', *(str(k) for k in range(10))]
@@ -131,7 +131,7 @@ def test_records_of_another_kind_are_refused(task, tmp_path):
 
 def test_training_lowers_the_loss_of_what_it_sees(task):
   model = task.build_model()
-  optimizer = tf_keras.optimizers.legacy.Adam(1e-3)
+  optimizer = passes.skipping(tf_keras.optimizers.legacy.Adam(1e-3))
   batch = next(iter(task.build_inputs(task.task_config.validation_data)))
   step = tf.function(lambda: task.train_step(batch, model, optimizer))
 

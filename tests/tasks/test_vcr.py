@@ -7,7 +7,7 @@ import tf_keras
 
 from tests.data import record_folder
 from vlbert_tf import elements
-from vlbert_tf.tasks import vcr
+from vlbert_tf.tasks import passes, vcr
 
 WORDS = ['[PAD]', '[UNK]', '[CLS]', '[SEP]', '[MASK]']
 WORDS += ['is', 'it', '?', 'a', 'b', *(str(k) for k in range(10))]
@@ -161,7 +161,7 @@ def test_an_unknown_sub_task_is_refused(tmp_path):
 def test_training_lowers_the_loss_of_what_it_sees(tmp_path):
   task = _task(tmp_path)
   model = task.build_model()
-  optimizer = tf_keras.optimizers.legacy.Adam(3e-4)
+  optimizer = passes.skipping(tf_keras.optimizers.legacy.Adam(3e-4))
   batch = next(iter(task.build_inputs(task.task_config.validation_data)))
   step = tf.function(lambda: task.train_step(batch, model, optimizer))
 

@@ -19,7 +19,11 @@ def test_pretraining_masks_and_swaps_as_often_as_the_paper():
   assert task.model.max_rois == 100
 
 
-@pytest.mark.parametrize('path', sorted(CONFIGS.rglob('*.yaml')), ids=str)
+@pytest.mark.parametrize(
+  # What vlbert-publish wrote is a trained model, not a recipe.
+  'path',
+  sorted(set(CONFIGS.rglob('*.yaml')) - set(CONFIGS.rglob('params.yaml'))),
+)
 def test_every_recipe_is_understood_and_names_its_command(path):
   text = path.read_text()
   experiment = text.partition('--experiment=')[2].split()[0]

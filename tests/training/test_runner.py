@@ -7,7 +7,6 @@ import pytest
 import tensorflow as tf
 
 from tests.training.small_run import (
-  WORDS,
   one_device,
   settings,
   weights,
@@ -215,14 +214,15 @@ def test_a_checkpoint_of_another_shape_is_refused(files, tmp_path):
     str(tmp_path / 'pre'),
     one_device(),
   )
-  more_words = tmp_path / 'vocab.txt'
-  more_words.write_text('\n'.join([*WORDS, 'more']) + '\n')
   params = settings(
     files,
     'vlbert/vqa',
     task={
       'init_checkpoint': str(tmp_path / 'pre'),
-      'vocab_file': str(more_words),
+      'model': {
+        **settings(files).task.model.as_dict(),
+        'preset': 'official',
+      },
     },
   )
 

@@ -29,7 +29,7 @@ def version(tmp_path_factory):
   """An untrained model with a detector that finds both halves of an image."""
   folder = tmp_path_factory.mktemp('export') / '1'
   inputs = {
-    **base.dummy_inputs(),
+    **base.dummy_inputs(served.architecture()),
     elements.ANSWER_POSITION: tf.zeros([1], tf.int32),
   }
   network = VqaModel(served.architecture(), len(served.ANSWERS))
