@@ -104,6 +104,8 @@ def halves(appearance_size: int = 0) -> EmbeddedDetector:
       'boxes': tf.stack([left, right], axis=1),
       'categories': tf.tile([[1, 2]], [tf.size(width), 1]),
       'scores': tf.tile([[0.75, 0.5]], [tf.size(width), 1]),
+      'top_categories': tf.tile([[[1], [2]]], [tf.size(width), 1, 1]),
+      'top_probabilities': tf.tile([[[0.75], [0.5]]], [tf.size(width), 1, 1]),
       'appearance': number,
       'image_appearance': tf.fill([tf.size(width), appearance_size], 7.0),
       'count': tf.fill([tf.size(width)], 2),
