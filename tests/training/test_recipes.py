@@ -135,3 +135,14 @@ def test_sgd_has_momentum_and_weight_decay_in_the_gradient():
   second = 0.9 * first + 0.5 * (1 + 1e-4 * (2.0 - first))
   np.testing.assert_allclose(kernel, [2.0 - first - second], rtol=1e-6)
   np.testing.assert_allclose(bias, [2.0 - 0.5 - 0.95], rtol=1e-6)
+
+
+@pytest.mark.parametrize('recipe', ['base', 'official_base'])
+@pytest.mark.parametrize('row', PAPER)
+def test_the_detector_is_frozen_up_to_res2_and_images_are_600_by_1000(
+  row, recipe
+):
+  model = _params(row, recipe).task.model
+
+  assert model.frozen_stages == 2  # the stem, and res2
+  assert (model.image_short_side, model.image_long_side) == (600, 1000)

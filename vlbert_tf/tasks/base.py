@@ -153,7 +153,8 @@ class VlBertTask(RecordTask):
         does not fit.
     """
     config = self.task_config
-    frozen = config.model.frozen_stages
+    reads_pixels = config.model.visual_features == 'pixels'
+    frozen = config.model.frozen_stages if reads_pixels else 0
     if frozen and not (config.init_checkpoint or config.init_detector):
       raise ValueError(
         'Stages of the visual network that do not learn need weights from '
