@@ -62,17 +62,17 @@ def main(argv: list[str]) -> None:
   del argv
   program.require(model_dir=_MODEL_DIR.value, output_dir=_OUTPUT_DIR.value)
   # TensorFlow takes seconds to import, and --help should not pay for it.
-  from serving import candidates, publishing
+  from serving import candidates, publishing, size_list
   from vlbert_tf.tasks import trained
 
-  batch_sizes = numbers('batch_sizes', _BATCH_SIZES.value)
+  batch_sizes = size_list.read_sizes('batch_sizes', _BATCH_SIZES.value)
   request = trained.Request(
     path=_MODEL_DIR.value,
     checkpoint=_CHECKPOINT.value,
     vocab_file=_VOCAB_FILE.value,
     answers_file=_ANSWERS_FILE.value,
-    text_buckets=numbers('text_buckets', _TEXT_BUCKETS.value),
-    roi_buckets=numbers('roi_buckets', _ROI_BUCKETS.value),
+    text_buckets=size_list.read_sizes('text_buckets', _TEXT_BUCKETS.value),
+    roi_buckets=size_list.read_sizes('roi_buckets', _ROI_BUCKETS.value),
   )
   publishing.next_version(_OUTPUT_DIR.value, _VERSION.value)
   candidate = candidates.make(
@@ -84,31 +84,6 @@ def main(argv: list[str]) -> None:
   )
   folder = publishing.publish(candidate, _OUTPUT_DIR.value, _VERSION.value)
   logging.info('Exported to %s.', folder)
-
-
-def numbers(flag: str, values: list[str]) -> tuple[int, ...]:
-  """Reads sizes.
-
-  Args:
-    flag: that they come from, for the message.
-    values: as they were written.
-
-  Returns:
-    Positive numbers in increasing order.
-
-  Raises:
-    ValueError: they are no such numbers.
-  """
-  try:
-    numbers = tuple(int(value) for value in values)
-  except ValueError:
-    numbers = (0,)
-  if list(numbers) != sorted(set(numbers)) or min(numbers, default=1) < 1:
-    raise ValueError(
-      f'--{flag} must be positive whole numbers that increase. '
-      f'Received: {",".join(values)}.'
-    )
-  return numbers
 
 
 def cli() -> None:

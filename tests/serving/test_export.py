@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from serving import calls, candidates, export, publishing, regions
+from serving import calls, candidates, publishing, regions
 from serving.saved_model import ServedModel
 from tests.checkpoints import golden
 from tests.serving import golden_words, served
@@ -88,15 +88,6 @@ def test_an_export_holds_its_card_and_warm_up_requests(exported):
   assert len(warm) == 16
   shapes = {call.inputs['boxes'].shape for call in warm}
   assert shapes == {(b, r, 4) for b in (1, 2) for r in (4, 8)}
-
-
-@pytest.mark.parametrize('values', ['2,1', '1,1', '0', 'one'])
-def test_sizes_that_do_not_increase_are_refused(values):
-  with pytest.raises(
-    ValueError, match='--batch_sizes must be positive'
-  ) as told:
-    export.numbers('batch_sizes', values.split(','))
-  assert f'Received: {values}.' in str(told.value)
 
 
 def test_expressions_are_grounded_as_released(request_of):
