@@ -28,8 +28,8 @@ def make_scenes(data: pathlib.Path, with_regions: bool = False) -> Step:
   """Scenes in the official formats."""
   arguments = [
     f'--output_dir={data}',
-    '--train_images=4000',
-    '--caption_images=4000',
+    '--train_images=3000',
+    '--caption_images=3000',
     f'--num_workers={os.cpu_count()}',
   ]
   if with_regions:
