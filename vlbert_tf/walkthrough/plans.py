@@ -18,7 +18,7 @@ def scenes(folder: str) -> None:
   data, records = root / 'data', root / 'records'
   captions, questions = records / 'scenes_captions', records / 'scenes_vqa'
   walk.run(
-    programs.make_scenes(data),
+    programs.make_scenes(data, images=3000),
     programs.export('export detector', programs.DETECTOR, root / 'detector'),
   )
   detector = f'--detector={root}/detector'

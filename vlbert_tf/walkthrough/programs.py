@@ -24,12 +24,14 @@ def annotations_file(data: pathlib.Path, split: str) -> pathlib.Path:
   return data / 'vqa' / f'v2_mscoco_{name}_annotations.json'
 
 
-def make_scenes(data: pathlib.Path, with_regions: bool = False) -> Step:
-  """Scenes in the official formats."""
+def make_scenes(
+  data: pathlib.Path, images: int, with_regions: bool = False
+) -> Step:
+  """Scenes in the official formats, so many with each kind of texts."""
   arguments = [
     f'--output_dir={data}',
-    '--train_images=3000',
-    '--caption_images=3000',
+    f'--train_images={images}',
+    f'--caption_images={images}',
     f'--num_workers={os.cpu_count()}',
   ]
   if with_regions:
@@ -119,10 +121,15 @@ def data_override(root: pathlib.Path, records: pathlib.Path) -> list[str]:
   ]
 
 
-def pretrain(root: pathlib.Path, records: pathlib.Path, threads: int) -> Step:
+def pretrain(
+  root: pathlib.Path,
+  records: pathlib.Path,
+  threads: int,
+  settings: Sequence[str] = (),
+) -> Step:
   """Pre-training on captions, from the detector's visual network."""
   start = f'task.init_detector={DETECTOR}'
-  override = [*data_override(root, records), start]
+  override = [*data_override(root, records), start, *settings]
   recipe = 'pretrain/tiny.yaml'
   return train(
     'pre-train', 'pretraining', recipe, root, override, threads=threads
