@@ -174,6 +174,33 @@ class VlBertTask(RecordTask):
       restore_visual_network(model.backbone.roi_features, config.init_detector)
 
 
+def check_kind(
+  split: example_schema.SplitInfo,
+  path: str,
+  kind: str,
+  reader: str,
+  dataset: str,
+) -> None:
+  """Fails unless the records of a split are of the kind that a task reads.
+
+  Args:
+    split: of the records.
+    path: of their folder, for the message.
+    kind: of `record_kinds.KINDS`.
+    reader: the task, as the message calls it.
+    dataset: of `vlbert-build-examples` that makes such records.
+
+  Raises:
+    ValueError: they are of another kind.
+  """
+  if split.kind != kind:
+    raise ValueError(
+      f'{reader} reads records of {kind}. '
+      f'Received: {path}, records of {split.kind}. '
+      f'Build them with vlbert-build-examples --dataset={dataset}.'
+    )
+
+
 def sum_loss(
   values: tf.Tensor, weights: tf.Tensor, weight: float = 1.0
 ) -> steps.Loss:

@@ -117,12 +117,9 @@ class PretrainingTask(base.VlBertTask):
     )
 
   def example_source(self, split, config):
-    if split.kind != example_schema.CAPTIONS:
-      raise ValueError(
-        'Pre-training reads records of captions. '
-        f'Received: {config.path}, records of {split.kind}. '
-        'Build them with vlbert-build-examples --dataset=captions.'
-      )
+    base.check_kind(
+      split, config.path, example_schema.CAPTIONS, 'Pre-training', 'captions'
+    )
     if config.texts_per_image != 1:
       raise ValueError(
         'Each caption hides RoIs of its own in the pixels, so texts_per_image '

@@ -64,12 +64,9 @@ class RefcocoTask(base.VlBertTask):
     )
 
   def example_source(self, split, config):
-    if split.kind != example_schema.EXPRESSIONS:
-      raise ValueError(
-        'Grounding reads records of expressions. '
-        f'Received: {config.path}, records of {split.kind}. '
-        'Build them with vlbert-build-examples --dataset=refcoco.'
-      )
+    base.check_kind(
+      split, config.path, example_schema.EXPRESSIONS, 'Grounding', 'refcoco'
+    )
     shape = self.batch_shape(config)
     if shape.appearance_size and self.task_config.flip_probability:
       raise ValueError(

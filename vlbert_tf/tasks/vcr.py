@@ -107,12 +107,9 @@ class VcrTask(base.VlBertTask):
     )
 
   def example_source(self, split, config):
-    if split.kind != example_schema.CHOICES:
-      raise ValueError(
-        'Multiple choice reads records of choices. '
-        f'Received: {config.path}, records of {split.kind}. '
-        'Build them with vlbert-build-examples --dataset=vcr.'
-      )
+    base.check_kind(
+      split, config.path, example_schema.CHOICES, 'Multiple choice', 'vcr'
+    )
     shape = self.batch_shape(config)
     return pipeline.ExampleSource(
       prepare=lambda record, epoch: self._prepare(record, epoch, shape, config),

@@ -107,12 +107,9 @@ class VqaTask(base.VlBertTask):
     )
 
   def example_source(self, split, config):
-    if split.kind != example_schema.QUESTIONS:
-      raise ValueError(
-        'Question answering reads records of questions. '
-        f'Received: {config.path}, records of {split.kind}. '
-        'Build them with vlbert-build-examples --dataset=vqa.'
-      )
+    base.check_kind(
+      split, config.path, example_schema.QUESTIONS, 'Question answering', 'vqa'
+    )
     shape = self.batch_shape(config)
     table = tf.lookup.StaticHashTable(
       tf.lookup.KeyValueTensorInitializer(
