@@ -18,7 +18,7 @@ def scenes(folder: str) -> None:
   data, records = root / 'data', root / 'records'
   captions, questions = records / 'scenes_captions', records / 'scenes_vqa'
   walk.run(
-    programs.make_scenes(data, images=3000),
+    programs.make_scenes(data, images=4000),
     programs.export('export detector', programs.DETECTOR, root / 'detector'),
   )
   detector = f'--detector={root}/detector'
@@ -29,23 +29,28 @@ def scenes(folder: str) -> None:
       data / 'captions' / 'train.tsv',
       programs.questions_file(data, 'train'),
     ),
-    programs.build_captions(data, records, detector),
-    programs.build_questions(data, records, 'scenes_vqa', detector),
+    programs.build_captions(data, records, [detector, '--keep=features']),
+    # The picture at the end shows the images of questions.
+    programs.build_questions(
+      data, records, 'scenes_vqa', [detector, '--keep=both']
+    ),
   )
   half = max(1, (os.cpu_count() or 2) // 2)
   walk.run(
     # Two runs of half the cores each do more than one of all after another.
-    programs.pretrain(root, captions, half),
+    programs.pretrain(root, captions, half, programs.FEATURES),
     programs.train_vqa(
       'train without pre-training', 'vqa_only', root, questions,
       # Random weights want a larger rate than trained ones.
-      f'task.init_detector={programs.DETECTOR},trainer.learning_rate=0.001',
+      [*programs.FEATURES, 'trainer.learning_rate=0.001'],
       threads=half,
     ),
   )  # fmt: skip
   start = f'task.init_checkpoint={root}/pretraining'
   walk.run(
-    programs.train_vqa('fine-tune', 'vqa', root, questions, start),
+    programs.train_vqa(
+      'fine-tune', 'vqa', root, questions, [*programs.FEATURES, start]
+    ),
     programs.predict(
       'answer without pre-training', root, 'vqa_only', 'vqa_only'
     ),

@@ -11,6 +11,12 @@ from vlbert_tf.walkthrough.steps import Step
 CONFIGS = pathlib.Path(__file__).parents[2] / 'configs'
 DETECTOR = CONFIGS / 'detection' / 'scenes'
 
+# Settings of a model that reads that detector's features from its records.
+FEATURES = (
+  'task.model.visual_features=precomputed',
+  'task.model.appearance_size=128',
+)
+
 
 def questions_file(data: pathlib.Path, split: str) -> pathlib.Path:
   """Official questions of a split of generated data."""
@@ -55,9 +61,9 @@ def learn_vocabulary(
 
 
 def build_captions(
-  data: pathlib.Path, records: pathlib.Path, detector: str
+  data: pathlib.Path, records: pathlib.Path, rois: Sequence[str]
 ) -> Step:
-  """Records of captions, with the RoIs that a detector finds."""
+  """Records of captions; `rois` are the flags that say where RoIs are from."""
   splits = [
     f'--split={split},captions={data}/captions/{split}.tsv,'
     f'images={data}/images,'
@@ -69,14 +75,17 @@ def build_captions(
     'captions',
     'scenes_captions',
     records,
-    [detector, *splits],
+    [*rois, *splits],
   )
 
 
 def build_questions(
-  data: pathlib.Path, records: pathlib.Path, name: str, detector: str = ''
+  data: pathlib.Path,
+  records: pathlib.Path,
+  name: str,
+  rois: Sequence[str] = (),
 ) -> Step:
-  """Records of questions; boxes are annotated unless a detector finds them."""
+  """Records of questions; boxes are annotated unless `rois` says otherwise."""
   splits = []
   for split in ('train', 'val', 'test'):
     files = (
@@ -84,12 +93,12 @@ def build_questions(
       f'annotations={annotations_file(data, split)},'
       f'images={data}/images/{split}'
     )
-    if not detector:
+    if not rois:
       files += f',instances={data}/instances_{split}.json'
     splits.append(files)
-  if detector:
-    splits.append(detector)
-  return build('build records of questions', 'vqa', name, records, splits)
+  return build(
+    'build records of questions', 'vqa', name, records, [*rois, *splits]
+  )
 
 
 def build(
@@ -127,9 +136,8 @@ def pretrain(
   threads: int,
   settings: Sequence[str] = (),
 ) -> Step:
-  """Pre-training on captions, from the detector's visual network."""
-  start = f'task.init_detector={DETECTOR}'
-  override = [*data_override(root, records), start, *settings]
+  """Pre-training on captions."""
+  override = [*data_override(root, records), *settings]
   recipe = 'pretrain/tiny.yaml'
   return train(
     'pre-train', 'pretraining', recipe, root, override, threads=threads
@@ -164,17 +172,16 @@ def train_vqa(
   into: str,
   root: pathlib.Path,
   records: pathlib.Path,
-  start: str = '',
+  settings: Sequence[str] = (),
   recipe: str = 'vqa/tiny.yaml',
   threads: int = 0,
 ) -> Step:
-  """A training run on questions; `start` names weights to start from."""
+  """A training run on questions."""
   override = [
     *data_override(root, records),
     f'task.answers_file={records}/1.0.0/answers.txt',
+    *settings,
   ]
-  if start:
-    override.append(start)
   return train(name, 'vqa', recipe, root, override, into, threads)
 
 
