@@ -8,7 +8,7 @@ import tf_keras
 from tests.data import record_folder
 from vlbert_tf import elements
 from vlbert_tf.data.record_contents import Contents
-from vlbert_tf.tasks import passes, pretraining, refcoco, vqa
+from vlbert_tf.tasks import inference, passes, pretraining, refcoco, vqa
 
 WORDS = ['[PAD]', '[UNK]', '[CLS]', '[SEP]', '[MASK]', 'a', 'b', 'is', 'it']
 SIZE = 14  # A
@@ -124,6 +124,32 @@ def test_records_without_what_the_model_reads_are_refused(tmp_path):
     _batch(_vqa(tmp_path, features, appearance_size=15))
   with pytest.raises(ValueError, match='Build them with --keep=image'):
     _batch(_vqa(tmp_path, features, visual_features='pixels'))
+
+
+def test_answers_from_features_are_drawn_on_the_images_beside_them(tmp_path):
+  both = record_folder.write_questions(
+    tmp_path, contents=Contents(image=True, appearance_size=SIZE)
+  )
+  task = _vqa(tmp_path, both)
+  model = task.build_model()
+  data = task.task_config.train_data.replace(is_training=False)
+  # Images 0, 1 and 2 have one, two and three questions.
+  shown = inference.illustrate_places(task, model, data, [0, 4])
+  assert sorted(shown) == [0, 4]
+  for place, number in ((0, 0), (4, 2)):
+    stored = tf.io.decode_jpeg(record_folder.jpeg(number)).numpy()
+    np.testing.assert_allclose(shown[place].image, stored, atol=3)
+    assert shown[place].question == f'is it {number} ?'
+    boxes = [region.box for region in record_folder.regions(number)]
+    np.testing.assert_array_equal(shown[place].boxes, boxes)
+
+
+def test_features_without_images_cannot_be_drawn(tmp_path):
+  records = record_folder.write_questions(tmp_path, contents=FEATURES)
+  task = _vqa(tmp_path, records)
+  data = task.task_config.train_data.replace(is_training=False)
+  with pytest.raises(ValueError, match='Build them with --keep=image or'):
+    inference.illustrate_places(task, task.build_model(), data, [0])
 
 
 def test_features_of_an_image_are_not_those_of_its_mirror_image(tmp_path):

@@ -28,6 +28,7 @@ class BatchShape:
     long_side: likewise.
     appearance_size: A, where appearance is read from records in place of
       images; 0 where images are decoded.
+    show_images: whether images come beside appearance, as they are stored.
   """
 
   text_buckets: tuple[int, ...]
@@ -35,6 +36,7 @@ class BatchShape:
   short_side: int
   long_side: int
   appearance_size: int = 0
+  show_images: bool = False
 
 
 def merge_texts(x: tf.Tensor) -> tf.Tensor:
@@ -58,9 +60,9 @@ def decode_visual(record: Tensors, shape: BatchShape) -> Tensors:
       says that appearance is read.
 
   Returns:
-    IMAGE, or APPEARANCE and IMAGE_APPEARANCE in float16; IMAGE_SIZE, BOXES
-    and ROI_CATEGORIES without a batch dimension, ROI_MASK all True; and
-    ROI_ATTRIBUTES where the record has attributes.
+    IMAGE, or APPEARANCE and IMAGE_APPEARANCE in float16, or all of them;
+    IMAGE_SIZE, BOXES and ROI_CATEGORIES without a batch dimension, ROI_MASK
+    all True; and ROI_ATTRIBUTES where the record has attributes.
 
   Raises:
     ValueError: the records do not hold what is asked for.
@@ -89,14 +91,8 @@ def decode_visual(record: Tensors, shape: BatchShape) -> Tensors:
 
 
 def _decode_image(record: Tensors, shape: BatchShape) -> Tensors:
-  if record_contents.ENCODED not in record:
-    raise ValueError(
-      'Training from pixels reads records with images. Received: records '
-      'without. Build them with --keep=image, or set '
-      'task.model.visual_features to precomputed.'
-    )
   image, rois = images.scale_image_and_boxes(
-    images.decode(record[record_contents.ENCODED]),
+    _stored_image(record),
     record['roi/box'][: shape.roi_buckets[-1]],
     shape.short_side,
     shape.long_side,
@@ -106,6 +102,16 @@ def _decode_image(record: Tensors, shape: BatchShape) -> Tensors:
     elements.IMAGE_SIZE: tf.cast(tf.shape(image)[:2], tf.float32),
     elements.BOXES: rois,
   }
+
+
+def _stored_image(record: Tensors) -> tf.Tensor:
+  if record_contents.ENCODED not in record:
+    raise ValueError(
+      'Pixels are read and drawn from records with images. Received: records '
+      'without. Build them with --keep=image or --keep=both, or set '
+      'task.model.visual_features to precomputed and draw nothing.'
+    )
+  return images.decode(record[record_contents.ENCODED])
 
 
 def _read_appearance(record: Tensors, shape: BatchShape) -> Tensors:
@@ -121,7 +127,9 @@ def _read_appearance(record: Tensors, shape: BatchShape) -> Tensors:
     )
   height_and_width = [record['image/height'], record['image/width']]
   max_rois = shape.roi_buckets[-1]
+  shown = {elements.IMAGE: _stored_image(record)} if shape.show_images else {}
   return {
+    **shown,
     elements.APPEARANCE: appearance[:max_rois],
     elements.IMAGE_APPEARANCE: record[record_contents.IMAGE_FEATURE],
     elements.IMAGE_SIZE: tf.cast(tf.stack(height_and_width), tf.float32),

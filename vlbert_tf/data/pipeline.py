@@ -45,6 +45,8 @@ class DataConfig(hyperparams.Config):
       to see what a model answers that looks at the wrong picture.
     hide_images: whether each image is shown as plain gray, with the RoIs of
       its own, to see what a model does without eyes.
+    show_images: whether images are read beside precomputed features, to be
+      drawn.
     grouped_batches: batches whose examples are drawn together and sorted by
       their number of RoIs, so that a batch needs little padding; the batches
       come in random order. 1 sorts nothing.
@@ -65,6 +67,7 @@ class DataConfig(hyperparams.Config):
   texts_per_image: int = 1
   swap_images: bool = False
   hide_images: bool = False
+  show_images: bool = False
   grouped_batches: int = 1
   deterministic: bool = True
   data_service: str = ''

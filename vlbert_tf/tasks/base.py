@@ -143,6 +143,7 @@ class VlBertTask(RecordTask):
       appearance_size=(
         model.appearance_size if model.visual_features == 'precomputed' else 0
       ),
+      show_images=config.show_images,
     )
 
   def initialize(self, model):

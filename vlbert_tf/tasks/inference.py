@@ -239,6 +239,7 @@ def illustrate_places(
     By place, image, RoIs, attention and answer.
   """
   wanted, shown = sorted(set(places)), {}
+  data = data.replace(show_images=True)
   for number, batch in enumerate(task.build_inputs(data)):
     first = number * data.global_batch_size
     rows = [i - first for i in wanted if 0 <= i - first < len(batch[QUESTION])]

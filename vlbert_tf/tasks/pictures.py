@@ -33,10 +33,11 @@ def draw_examples(
     count: how many.
 
   Returns:
-    uint8 `[H, W, 4]`, or None for tasks that have no picture, and models
-    that see no pixels.
+    uint8 `[H, W, 4]`, or None for tasks that have no picture, and records
+    without images.
   """
-  batch = next(iter(task.build_inputs(data)))
+  has_images = task.open_split(data).contents.image
+  batch = next(iter(task.build_inputs(data.replace(show_images=has_images))))
   if elements.IMAGE not in batch:
     return None
   if isinstance(task, VqaTask):
