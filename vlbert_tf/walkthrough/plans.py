@@ -60,7 +60,9 @@ def scenes(folder: str) -> None:
     programs.predict(
       'answer for swapped images', root, 'vqa', 'swapped', swap=True
     ),
-    programs.export('export', root / 'vqa', root / 'export', detector),
+    programs.export(
+      'export', root / 'vqa', root / 'export', detector, '--text_buckets=32'
+    ),
   )
   serve_and_ask(root, data)
 

@@ -207,15 +207,14 @@ def predict(
 
 
 def export(
-  name: str, model: pathlib.Path, into: pathlib.Path, detector: str = ''
+  name: str, model: pathlib.Path, into: pathlib.Path, *more: str
 ) -> Step:
-  """The SavedModel of a model folder, with a detector inside."""
+  """The SavedModel of a model folder; `more` are flags."""
   arguments = [
     f'--model_dir={model}',
     f'--output_dir={into}',
     # Each size is tried, and one request at a time will come.
     '--batch_sizes=1',
+    *more,
   ]
-  if detector:
-    arguments.append(detector)
   return Step(name, 'vlbert-export', arguments)
