@@ -11,6 +11,8 @@ from vlbert_tf.text.tokenizer import CLS, MASK, PAD, SEP, UNKNOWN
 
 SPECIAL_WORDS = (PAD, UNKNOWN, CLS, SEP, MASK)
 
+_TEXTS_OF_A_PAGE = 1000
+
 
 def read_vocabulary(path: str) -> list[str]:
   """Reads a vocabulary file, one word piece a line, as BERT's.
@@ -89,8 +91,14 @@ def learn_vocabulary(texts: Iterable[str], size: int) -> list[str]:
   # lower-casing rewrites more (ß, …), and it would keep words with a
   # non-breaking space in them.
   normalizer = tf_text.FastBertNormalizer(lower_case_nfd_strip_accents=True)
+  # Words are counted, wherever they stand; what costs is each element of the
+  # data set.
+  pages = [
+    '\n'.join(texts[start : start + _TEXTS_OF_A_PAGE])
+    for start in range(0, len(texts), _TEXTS_OF_A_PAGE)
+  ]
   return tokenizers.compute_word_piece_vocabulary(
-    tf.data.Dataset.from_tensor_slices(normalizer.normalize(texts)),
+    tf.data.Dataset.from_tensor_slices(normalizer.normalize(pages)),
     vocabulary_size=size,
     lowercase=False,
     reserved_tokens=list(SPECIAL_WORDS),
