@@ -9,6 +9,7 @@ from vlbert_tf.data import example_schema
 from vlbert_tf.data.annotations import Drop, ImageAnnotations
 from vlbert_tf.data.readers import (
   coco,
+  coco_captions,
   conceptual_captions,
   files,
   image_list,
@@ -21,6 +22,7 @@ from vlbert_tf.data.readers import (
 
 VQA = 'vqa'
 CAPTIONS = 'captions'
+COCO_CAPTIONS = 'coco_captions'
 REFCOCO = 'refcoco'
 VCR = 'vcr'
 OWN = 'own'
@@ -29,6 +31,7 @@ VISUAL_GENOME = 'visual_genome'
 KINDS = {
   VQA: example_schema.QUESTIONS,
   CAPTIONS: example_schema.CAPTIONS,
+  COCO_CAPTIONS: example_schema.CAPTIONS,
   REFCOCO: example_schema.EXPRESSIONS,
   VCR: example_schema.CHOICES,
   OWN: example_schema.QUESTIONS,
@@ -39,6 +42,7 @@ KINDS = {
 _REQUIRED = {
   VQA: ('questions', 'images', 'instances'),
   CAPTIONS: ('captions', 'images', 'instances'),
+  COCO_CAPTIONS: ('captions', 'images', 'instances'),
   REFCOCO: ('refs', 'images', 'instances'),
   VCR: ('questions', 'images'),
   OWN: ('questions', 'images'),
@@ -48,6 +52,7 @@ _REQUIRED = {
 _OPTIONAL = {
   VQA: ('annotations',),
   CAPTIONS: ('image_index',),
+  COCO_CAPTIONS: (),
   REFCOCO: ('detections',),
   VCR: ('metadata', 'categories'),
   OWN: ('categories',),
@@ -57,17 +62,18 @@ _OPTIONAL = {
 _INSTANCES = 'instances'
 # Boxes of these may come from a detector; the words of VCR point at boxes that
 # people drew.
-_DETECTABLE = (VQA, CAPTIONS, REFCOCO, OWN, IMAGES)
+_DETECTABLE = (VQA, CAPTIONS, COCO_CAPTIONS, REFCOCO, OWN, IMAGES)
 # Files that a detector takes the place of. Those of RefCOCO+ also say which
 # boxes its expressions mean.
 _REPLACED = {
   VQA: (_INSTANCES,),
   CAPTIONS: (_INSTANCES,),
+  COCO_CAPTIONS: (_INSTANCES,),
   REFCOCO: ('detections',),
   OWN: ('categories',),
 }
 # Images are found by their number in any of several folders.
-_SEVERAL_IMAGE_FOLDERS = (VQA, REFCOCO, VISUAL_GENOME)
+_SEVERAL_IMAGE_FOLDERS = (VQA, COCO_CAPTIONS, REFCOCO, VISUAL_GENOME)
 _NAME = re.compile(r'[A-Za-z][A-Za-z0-9_]*')
 
 
@@ -228,6 +234,17 @@ def _read_captions(
   return _split_items(source, instances.categories, items, instances.drops)
 
 
+def _read_coco_captions(
+  source: SplitSource, instances: coco.Instances
+) -> SplitItems:
+  items = coco_captions.read_images(
+    source.paths['captions'][0],
+    files.images_by_number(source.paths['images']),
+    instances,
+  )
+  return _split_items(source, instances.categories, items, instances.drops)
+
+
 def _read_refcoco(source: SplitSource) -> SplitItems:
   paths = source.paths
   instances = coco.read_instances(paths['instances'][0])
@@ -301,7 +318,11 @@ def _categories(
   return default
 
 
-_READERS_OF_INSTANCES = {VQA: _read_vqa, CAPTIONS: _read_captions}
+_READERS_OF_INSTANCES = {
+  VQA: _read_vqa,
+  CAPTIONS: _read_captions,
+  COCO_CAPTIONS: _read_coco_captions,
+}
 _READERS = {
   REFCOCO: _read_refcoco,
   VCR: _read_vcr,
@@ -317,17 +338,10 @@ def _split_items(
   items: Iterable[ImageAnnotations | Drop],
   region_drops: Iterable[Drop],
 ) -> SplitItems:
-  images, drops = _sort_out(items)
-  return SplitItems(source.split, categories, images, [*region_drops, *drops])
-
-
-def _sort_out(
-  items: Iterable[ImageAnnotations | Drop],
-) -> tuple[list[ImageAnnotations], list[Drop]]:
-  images, drops = [], []
+  images, drops = [], [*region_drops]
   for item in items:
     (drops if isinstance(item, Drop) else images).append(item)
-  return images, drops
+  return SplitItems(source.split, categories, images, drops)
 
 
 def _keys(names: Iterable[str]) -> str:

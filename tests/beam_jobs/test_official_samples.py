@@ -90,6 +90,33 @@ def test_the_caption_whose_image_is_gone_is_counted(tmp_path):
   assert val['dropped']['image_missing'] == 1
 
 
+def test_all_125_captions_of_coco_become_records(tmp_path):
+  manifest = job.run(
+    job.Request(
+      dataset='coco_captions',
+      name='sample',
+      output_dir=str(tmp_path),
+      splits=(
+        f'val,captions={_place("coco/captions.json")},'
+        f'images={_place("coco/images")},'
+        f'instances={_place("coco/instances.json")}',
+      ),
+    )
+  )
+  val = manifest['splits']['val']
+  lost = val['dropped_annotations']
+  assert val['annotations'] + lost == 125
+  assert val['images'] + lost / 5 == 25  # five on each
+  split = example_schema.open_split(f'{tmp_path}/sample', 'val')
+  ids, captions = example_schema.read_texts(split)
+  rows = {
+    (row['image_id'], ' '.join(row['caption'].split()))
+    for row in _read_json('coco/captions.json')['annotations']
+  }
+  read = zip(ids.numpy(), captions.numpy(), strict=True)
+  assert {(int(i), text.decode()) for i, text in read} <= rows
+
+
 def test_the_cut_down_official_form_is_read_as_far_as_it_goes(tmp_path):
   # Its annotations have no image_id and no question_type; no image is here.
   stem = str(_place('vqa/official/v2'))

@@ -8,13 +8,18 @@ detector, `categories[] {id, name}`.
 import dataclasses
 import math
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from vlbert_tf import boxes
-from vlbert_tf.data.annotations import Drop, Region, clip_regions
+from vlbert_tf.data.annotations import (
+  Drop,
+  ImageAnnotations,
+  Region,
+  clip_regions,
+)
 from vlbert_tf.data.readers import files
 
 
@@ -132,6 +137,46 @@ def read_detections(path: str, instances: Instances) -> Instances:
   found, drops, _ = _regions(renamed, instances.numbers, sizes)
   by_id, outside = _clipped(found, sizes)
   return dataclasses.replace(instances, by_id=by_id, drops=(*drops, *outside))
+
+
+def images_with_texts(
+  field: str,
+  by_image: Mapping[int, Sequence[Any]],
+  images: Mapping[int, str],
+  regions: Instances,
+  detected: bool = False,
+) -> Iterator[ImageAnnotations | Drop]:
+  """Brings texts, the files of their images and the boxes on them together.
+
+  Args:
+    field: of `ImageAnnotations` that holds the texts, such as 'captions'.
+    by_image: texts by image id, at least one each.
+    images: paths by image number; see `files.images_by_number`.
+    regions: boxes by image id.
+    detected: whether they are those of a detector.
+
+  Yields:
+    Images in the order of `by_image`, and those without a file set aside.
+  """
+  for image_id, texts in by_image.items():
+    if image_id not in images:
+      yield Drop(
+        f'image {image_id}',
+        'image_missing',
+        f'No file name in the image folder ends with {image_id:012d}.',
+        images=1,
+        annotations=len(texts),
+      )
+      continue
+    of_image = regions.of_id(image_id)
+    yield ImageAnnotations(
+      str(image_id),
+      images[image_id],
+      of_image.regions,
+      size=of_image.size,
+      detected=detected,
+      **{field: tuple(texts)},
+    )
 
 
 def _clipped(

@@ -15,7 +15,7 @@ import numpy as np
 from vlbert_tf import boxes
 from vlbert_tf.data.annotations import Drop, Expression, ImageAnnotations
 from vlbert_tf.data.readers import files
-from vlbert_tf.data.readers.coco import Instances
+from vlbert_tf.data.readers.coco import Instances, images_with_texts
 
 
 @dataclasses.dataclass(frozen=True)
@@ -69,25 +69,13 @@ def read_images(
         yield made
       else:
         by_image.setdefault(item.image_id, []).append(made)
-  for image_id, expressions in by_image.items():
-    if image_id not in images:
-      yield Drop(
-        f'image {image_id}',
-        'image_missing',
-        f'No file name in the image folder ends with {image_id:012d}.',
-        images=1,
-        annotations=len(expressions),
-      )
-      continue
-    regions = (candidates or instances).of_id(image_id)
-    yield ImageAnnotations(
-      str(image_id),
-      images[image_id],
-      regions.regions,
-      expressions=tuple(expressions),
-      size=regions.size,
-      detected=candidates is not None,
-    )
+  yield from images_with_texts(
+    'expressions',
+    by_image,
+    images,
+    candidates or instances,
+    detected=candidates is not None,
+  )
 
 
 def read_targets(

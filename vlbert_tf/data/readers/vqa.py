@@ -9,7 +9,7 @@ from typing import Any
 
 from vlbert_tf.data.annotations import Drop, ImageAnnotations, Question
 from vlbert_tf.data.readers import files
-from vlbert_tf.data.readers.coco import Instances
+from vlbert_tf.data.readers.coco import Instances, images_with_texts
 from vlbert_tf.text.answers import normalize_answer
 
 MIN_ANSWERS = 1
@@ -57,24 +57,7 @@ def read_images(
       'It has answers, and is not among the questions.',
       annotations=1,
     )
-  for image_id, asked in by_image.items():
-    if image_id not in images:
-      yield Drop(
-        f'image {image_id}',
-        'image_missing',
-        f'No file name in the image folder ends with {image_id:012d}.',
-        images=1,
-        annotations=len(asked),
-      )
-      continue
-    regions = instances.of_id(image_id)
-    yield ImageAnnotations(
-      str(image_id),
-      images[image_id],
-      regions.regions,
-      questions=tuple(asked),
-      size=regions.size,
-    )
+  yield from images_with_texts('questions', by_image, images, instances)
 
 
 def _answers_by_question(path: str) -> tuple[dict[int, Any], list[Drop]]:
