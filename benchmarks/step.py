@@ -83,6 +83,7 @@ def batch(pairs, words, rois, pixels, size=(600, 1000)):
     elements.MASKED_WORD_IDS: rng.integers(5, VOCAB_SIZE, [pairs, MASKED]),
     elements.MASKED_WORD_WEIGHTS: np.ones([pairs, MASKED]),
   }
+  content[elements.ROI_NAMED] = content[elements.ROI_MASKED]
   if pixels:
     content[elements.IMAGE] = rng.uniform(0, 255, [pairs, height, width, 3])
   else:

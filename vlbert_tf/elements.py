@@ -27,6 +27,10 @@ ROI_MASKED = 'roi_masked'  # bool [B, R], True where the RoI is hidden
 # What is known of RoIs; may be absent.
 # int32 [B, R, M], attributes of each RoI from 1 on, 0 in padding.
 ROI_ATTRIBUTES = 'roi_attributes'
+# int32 and float32 [B, R, K], the likeliest categories of a detector, 0 is
+# background, and how probable they are; zero in padding.
+ROI_TOP_CATEGORIES = 'roi_top_categories'
+ROI_TOP_PROBABILITIES = 'roi_top_probabilities'
 
 # In place of IMAGE where appearance was computed beforehand.
 APPEARANCE = 'appearance'  # float32 [B, R, A], of the RoIs, zero in padding
@@ -44,6 +48,7 @@ MASKED_POSITIONS = 'masked_positions'  # int32 [B, M], places in the text
 MASKED_WORD_IDS = 'masked_word_ids'  # int32 [B, M], the hidden words
 MASKED_WORD_WEIGHTS = 'masked_word_weights'  # float32 [B, M], 1 where real
 ROI_CATEGORIES = 'roi_categories'  # int32 [B, R], 0 is background
+ROI_NAMED = 'roi_named'  # bool [B, R], True where the category is asked for
 RELATED = 'related'  # float32 [B], 1 when the caption is the image's own
 
 # Labels of visual question answering (VL-BERT §3.4).

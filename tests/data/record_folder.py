@@ -123,14 +123,19 @@ def write_choices(
 ) -> pathlib.Path:
   """Records of choices; image k has the questions 'k-0' and 'k-1'.
 
-  The objects have the tags 0, 1, ... in the reverse order of the boxes. Right
-  is answer k % 4 and rationale (k + 1) % 4.
+  The objects have the tags 0, 1, ... in the reverse order of the boxes, and the
+  object in the first box fills its left half. Right is answer k % 4 and
+  rationale (k + 1) % 4.
   """
   rows = []
   for k in range(images):
     boxes = _apart(k)
     tagged = tuple(
-      dataclasses.replace(region, tag=len(boxes) - 1 - n)
+      dataclasses.replace(
+        region,
+        tag=len(boxes) - 1 - n,
+        polygons=_left_half(region.box) if n == 0 else '',
+      )
       for n, region in enumerate(boxes)
     )
     asked = tuple(
@@ -148,6 +153,12 @@ def write_choices(
   return _write(folder, example_schema.CHOICES, rows, split)
 
 
+def _left_half(box) -> str:
+  x1, y1, x2, y2 = box
+  middle = (x1 + x2) / 2
+  return json.dumps([[[x1, y1], [middle, y1], [middle, y2], [x1, y2]]])
+
+
 def _apart(number: int) -> tuple[Region, ...]:
   """One to three boxes that do not touch each other."""
   return tuple(
@@ -162,12 +173,18 @@ def appearance(number: int, roi: int) -> float:
 
 
 def _described(number: int, regions, contents: Contents):
-  """Regions with features that follow from the image and the place."""
+  """Regions with features that follow from the image and the place.
+
+  The likeliest category is theirs by 0.7; background comes next by 0.2.
+  """
   size = contents.appearance_size
+  top = contents.top_categories
   return tuple(
     DetectedRegion(
       **dataclasses.asdict(region),
       appearance=np.full(size, appearance(number, k), np.float16).tobytes(),
+      top_categories=(region.category, 0, 0)[:top],
+      top_probabilities=(0.7, 0.2, 0.0)[:top],
     )
     for k, region in enumerate(regions)
   )

@@ -86,14 +86,50 @@ def test_chosen_words_become_mask_another_or_stay_by_their_shares():
   assert masked.labels.numpy().tolist() == [[A, B, C]]
 
 
+def test_the_pieces_of_a_word_share_their_fate():
+  # [CLS] a ##b d ##b c [SEP]; fates are those of the words, one after another:
+  # [CLS], 'ab', 'db', 'c'.
+  fates = np.full([1, 12, 2], 0.5)
+  fates[0, 1:4, 0] = [0.95, 0.05, 0.5]  # stays, another, [MASK]
+  fates[0, 3:5, 1] = [0.65, 0.75]  # pieces 6 and 7 of 10, each its own
+
+  masked = _mask_words(
+    _captions('ab db c'),
+    np.zeros([1, 12], np.float32),
+    max_masked=5,
+    whole_words=True,
+    fates=fates,
+    random_share=0.1,
+    kept_share=0.1,
+  )
+
+  assert masked.word_ids.to_list() == [[2, A, 9, B, C, MASK, 3]]
+  assert masked.labels.numpy().tolist() == [[A, 9, D, 9, C]]
+
+
 def test_only_real_rois_are_hidden():
-  hidden = masking.mask_rois(
+  rois = masking.mask_rois(
     tf.constant([[0.1, 0.2, 0.1], [0.15, 0.14, 0.9]]),
     tf.constant([[True, True, False], [True, True, True]]),
     0.15,
   )
 
-  assert hidden.numpy().tolist() == [[True, False, False], [False, True, False]]
+  expected = [[True, False, False], [False, True, False]]
+  assert rois.hidden.numpy().tolist() == expected
+  assert rois.chosen.numpy().tolist() == expected
+
+
+def test_a_share_of_the_chosen_rois_is_named_and_not_hidden():
+  # Of 0.2, the last quarter: from 0.15 on.
+  rois = masking.mask_rois(
+    tf.constant([[0.0, 0.149, 0.151, 0.199, 0.2]]),
+    tf.constant([[True] * 5]),
+    0.2,
+    kept_share=0.25,
+  )
+
+  assert rois.chosen.numpy().tolist() == [[True] * 4 + [False]]
+  assert rois.hidden.numpy().tolist() == [[True] * 2 + [False] * 3]
 
 
 def _swapped(count=2000):

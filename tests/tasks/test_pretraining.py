@@ -3,10 +3,12 @@
 import numpy as np
 import pytest
 import tensorflow as tf
+import tf_keras
 
 from tests.data import record_folder
 from vlbert_tf import elements
-from vlbert_tf.tasks import pretraining
+from vlbert_tf.data.record_contents import Contents
+from vlbert_tf.tasks import passes, pretraining, roi_categories
 
 WORDS = ['[PAD]', '[UNK]', '[CLS]', '[SEP]', '[MASK]']
 WORDS += ['a', 'b', *(str(k) for k in range(10))]
@@ -102,6 +104,7 @@ def _small_batch():
     elements.MASKED_WORD_WEIGHTS: tf.constant([[1.0, 1], [1, 0], [1, 0]]),
     elements.ROI_CATEGORIES: tf.constant([[2, 1], [3, 0], [1, 1]]),
     elements.ROI_MASKED: tf.constant([[True, False]] * 2 + [[True] * 2]),
+    elements.ROI_NAMED: tf.constant([[True, False]] * 2 + [[True] * 2]),
     elements.ROI_MASK: tf.constant([[True, True], [True, False], [True] * 2]),
   }  # fmt: skip
 
@@ -138,6 +141,68 @@ def test_masked_losses_count_related_pairs_and_all_count_real_rows(task):
   visible = losses['visible_roi_loss']
   assert float(visible.total) == pytest.approx(-np.log(0.2), abs=1e-5)
   assert visible.count == 1
+
+
+def test_soft_targets_are_the_likeliest_categories_scaled_to_one():
+  # Categories 0 to 3 with the shares 1, 2, 3, 4 of 10.
+  logits = tf.math.log(tf.constant([[[1.0, 2, 3, 4]] * 3]))
+  batch = {
+    elements.ROI_CATEGORIES: tf.constant([[2, 3, 1]]),
+    elements.ROI_TOP_CATEGORIES: tf.constant([[[2, 0], [3, 1], [0, 0]]]),
+    # 0.2 is missing to 1 in the first; of the last nothing is known.
+    elements.ROI_TOP_PROBABILITIES: tf.constant(
+      [[[0.6, 0.2], [1.0, 0.0], [0.0, 0.0]]]
+    ),
+    elements.ROI_NAMED: tf.constant([[True, False, True]]),
+  }
+
+  soft = roi_categories.cross_entropy(batch, logits, 'soft')
+  hard = roi_categories.cross_entropy(batch, logits, 'hard')
+
+  # -(¾ ln 0.3 + ¼ ln 0.1), and a sure one as if it were hard.
+  first = -0.75 * np.log(0.3) - 0.25 * np.log(0.1)
+  np.testing.assert_allclose(soft, [[first, -np.log(0.4), 0.0]], rtol=1e-5)
+  np.testing.assert_allclose(hard, [-np.log([0.3, 0.4, 0.2])], rtol=1e-5)
+  named = roi_categories.named(batch, 'soft').numpy().tolist()
+  assert named == [[1.0, 0.0, 0.0]]
+  named = roi_categories.named(batch, 'hard').numpy().tolist()
+  assert named == [[1.0, 0.0, 1.0]]
+
+
+def test_soft_targets_come_from_the_records_and_are_learned(task, tmp_path):
+  contents = Contents(top_categories=2)
+  records = record_folder.write_captions(tmp_path, 6, contents=contents)
+  config = task.task_config.replace(roi_targets='soft', kept_roi_share=0.5)
+  config.train_data.path = str(records)
+  soft = pretraining.PretrainingTask(config)
+  batch = next(iter(soft.build_inputs(config.train_data)))
+
+  # The detector is sure of the category by 0.7, and next of background.
+  real = batch[elements.ROI_MASK].numpy()
+  top = batch[elements.ROI_TOP_CATEGORIES].numpy()
+  probabilities = batch[elements.ROI_TOP_PROBABILITIES].numpy()
+  categories = batch[elements.ROI_CATEGORIES].numpy()
+  np.testing.assert_array_equal(top[..., 0], categories)
+  np.testing.assert_array_equal(top[..., 1], 0)
+  np.testing.assert_allclose(probabilities[real], [[0.7, 0.2]] * real.sum())
+  assert not probabilities[~real].any()
+  named = batch[elements.ROI_NAMED].numpy()
+  hidden = batch[elements.ROI_MASKED].numpy()
+  assert not (hidden & ~named).any()
+  assert (named & ~hidden).any()
+  model = soft.build_model()
+  optimizer = passes.skipping(tf_keras.optimizers.legacy.Adam(1e-3))
+  step = tf.function(lambda: soft.train_step(batch, model, optimizer))
+  losses = [float(step()[soft.loss]) for _ in range(5)]
+  assert losses[-1] < losses[0]
+
+
+def test_soft_targets_need_what_a_detector_says(task):
+  config = task.task_config.replace(roi_targets='soft')
+  with pytest.raises(ValueError, match='records without. Build them with'):
+    pretraining.PretrainingTask(config).build_inputs(config.train_data)
+  with pytest.raises(ValueError, match="hard or soft. Received: 'kl'"):
+    pretraining.PretrainingTask(config.replace(roi_targets='kl'))
 
 
 def test_sharing_an_image_is_refused(task):

@@ -11,6 +11,7 @@ from vlbert_tf.tasks import passes, vcr
 
 WORDS = ['[PAD]', '[UNK]', '[CLS]', '[SEP]', '[MASK]']
 WORDS += ['is', 'it', '?', 'a', 'b', *(str(k) for k in range(10))]
+MASK = 4
 
 
 def _task(folder, labeled=True, **changes):
@@ -129,7 +130,8 @@ def test_losses_by_hand(tmp_path):
     elements.CANDIDATE_LABEL: tf.constant([2, -1]),
     elements.EXAMPLE_WEIGHT: tf.ones([2]),
     elements.BOXES: tf.zeros([2, 2, 4]),
-    elements.ROI_MASKED: tf.constant([[True, False], [False, False]]),
+    elements.ROI_MASKED: tf.constant([[False, False], [False, False]]),
+    elements.ROI_NAMED: tf.constant([[True, False], [False, False]]),
     elements.ROI_CATEGORIES: tf.constant([[3, 1], [1, 1]]),
     'text_cut': tf.constant([True] + [False] * 7),
   }
@@ -151,6 +153,99 @@ def test_losses_by_hand(tmp_path):
   assert float(losses['masked_roi_loss'].total) == pytest.approx(4 * np.log(4))
   assert scores['accuracy'][0].numpy()[0]
   assert scores['cut_texts'][0].numpy().tolist() == [True, False]
+
+
+def test_no_word_is_hidden_and_no_head_names_words_by_default(tmp_path):
+  task = _task(tmp_path)
+  batch = next(iter(task.build_inputs(task.task_config.train_data)))
+
+  assert elements.MASKED_POSITIONS not in batch
+  assert MASK not in batch[elements.WORD_IDS].numpy()
+  assert not [name for name in task.metric_names if 'word' in name]
+  assert task.build_model().masked_word is None
+
+
+def test_masked_words_are_a_switch(tmp_path):
+  task = _task(tmp_path, masked_word_weight=0.5, word_mask_rate=0.5)
+  batches = _batches(task, training=True)
+  judged = _batches(task)
+
+  for batch in batches:
+    ids = batch[elements.WORD_IDS].numpy()
+    weights = batch[elements.MASKED_WORD_WEIGHTS].numpy()
+    # Each label stood where [MASK] is: texts are 'is a b ? it N'.
+    for row, place in zip(*np.nonzero(weights), strict=True):
+      position = batch[elements.MASKED_POSITIONS][row, place].numpy()
+      assert ids[row, position] == MASK
+      word = WORDS[batch[elements.MASKED_WORD_IDS][row, place]]
+      expected = [None, 'is', 'a', 'b', '?', None, 'it', str(row % 4)]
+      assert word == expected[position]
+    # Texts of all four candidates lose words: six of 16 places at most, of
+    # which max_masked_fraction leaves the first four.
+    assert (ids == MASK).sum(axis=1).max() <= 4
+  shares = np.concatenate([b[elements.WORD_IDS] == MASK for b in batches])
+  by_candidate = shares.reshape([-1, 4, 16]).sum(axis=2).mean(axis=0)
+  # Six fair coins, heads counted up to four: 3 - 6/64 - 2/64 on average.
+  np.testing.assert_allclose(by_candidate, 2.875, atol=0.55)  # 4 σ of 60 texts
+  assert not any(MASK in b[elements.WORD_IDS].numpy() for b in judged)
+
+  model = task.build_model()
+  optimizer = passes.skipping(tf_keras.optimizers.legacy.Adam(1e-3))
+  step = tf.function(lambda batch: task.train_step(batch, model, optimizer))
+  losses = [float(step(batches[0])[task.loss]) for _ in range(5)]
+  assert losses[-1] < losses[0]
+
+
+def test_words_are_named_around_the_right_candidate_alone(tmp_path):
+  task = _task(tmp_path, masked_word_weight=0.5)
+  batch = {
+    # Of the second question the right candidate is not public; the third row
+    # only fills the batch.
+    elements.CANDIDATE_LABEL: tf.constant([2, -1, 0]),
+    elements.EXAMPLE_WEIGHT: tf.constant([1.0, 1.0, 0.0]),
+    elements.BOXES: tf.zeros([3, 1, 4]),
+    elements.ROI_NAMED: tf.zeros([3, 1], tf.bool),
+    elements.ROI_CATEGORIES: tf.ones([3, 1], tf.int32),
+    elements.MASKED_WORD_IDS: tf.ones([12, 2], tf.int32),
+    elements.MASKED_WORD_WEIGHTS: tf.constant([[1.0, 0.0]] * 12),
+    'text_cut': tf.zeros([12], tf.bool),
+  }
+  outputs = {
+    elements.CANDIDATE_LOGITS: tf.zeros([3, 4]),
+    elements.ROI_CATEGORY_LOGITS: tf.zeros([12, 1, 4]),
+    elements.MASKED_WORD_LOGITS: tf.zeros([12, 2, 7]),
+  }
+
+  loss = task.compute_losses(batch, outputs)['masked_word_loss']
+  accuracy = task.compute_scores(batch, outputs)['masked_word_accuracy']
+
+  assert float(loss.count) == 1
+  assert float(loss.total) == pytest.approx(np.log(7), abs=1e-5)
+  assert loss.weight == 0.5
+  assert accuracy[1].numpy().sum() == 1
+
+
+def test_objects_are_seen_within_their_outlines_where_that_is_wanted(tmp_path):
+  task = _task(tmp_path, outlines=True)
+  batch = next(iter(task.build_inputs(task.task_config.validation_data)))
+  plain = _task(tmp_path)
+  whole = next(iter(plain.build_inputs(plain.task_config.validation_data)))
+
+  masks = batch[elements.ROI_CELL_MASKS].numpy()
+  cells = task.architecture().resnet.pooled_cells
+  assert masks.shape == (5, 3, cells, cells)
+  # Of an odd number of cells the middle one is on the border: not inside.
+  left = np.arange(cells) < cells // 2
+  for row, real in enumerate(batch[elements.ROI_MASK].numpy()):
+    np.testing.assert_array_equal(masks[row, 0], np.tile(left, [cells, 1]))
+    np.testing.assert_array_equal(masks[row, 1:][real[1:]], 1.0)
+    assert not masks[row][~real].any()
+  assert elements.ROI_CELL_MASKS not in whole
+  model = task.build_model()
+  logits = model(batch)[elements.CANDIDATE_LOGITS]
+  assert np.abs(logits - model(whole)[elements.CANDIDATE_LOGITS]).max() > 1e-5
+  with pytest.raises(ValueError, match='Outlines are seen in pixels'):
+    _task(tmp_path, outlines=True, model={'visual_features': 'precomputed'})
 
 
 def test_an_unknown_sub_task_is_refused(tmp_path):

@@ -114,6 +114,8 @@ def test_context_and_candidate_share_what_fits(max_length, first, second):
   assert result.word_ids.to_list() == [[CLS, *first, SEP, *second, SEP]]
   segments = [0] * (len(first) + 2) + [1] * (len(second) + 1)
   assert result.segment_ids.to_list() == [segments]
+  words = [False, *[True] * len(first), False, *[True] * len(second), False]
+  assert result.is_word.to_list() == [words]
   places = {WHAT: 0, COLOR: 0, IS: 0, THE: 0, CU: 2}
   assert rois.to_list() == [
     [0, *(places[w] for w in first), 0, *[1, 0, 0][: len(second)], 0]

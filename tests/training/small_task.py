@@ -62,7 +62,7 @@ def batch(counts=COUNTS, rows_each=2) -> dict[str, np.ndarray]:
   boxes = np.concatenate(
     [corner, corner + rng.uniform(6, 12, [rows, 3, 2])], -1
   )
-  return {
+  batch = {
     elements.EXAMPLE_ID: np.array([f'row {k}' for k in range(rows)]),
     elements.EXAMPLE_WEIGHT: np.ones([rows], np.float32),
     elements.WORD_IDS: rng.integers(2, len(WORDS), [rows, 12], np.int32),
@@ -84,6 +84,7 @@ def batch(counts=COUNTS, rows_each=2) -> dict[str, np.ndarray]:
     ),
     elements.MASKED_WORD_WEIGHTS: weights.reshape(rows, _MOST),
   }
+  return {**batch, elements.ROI_NAMED: batch[elements.ROI_MASKED]}
 
 
 def train(

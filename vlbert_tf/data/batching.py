@@ -90,6 +90,26 @@ def decode_visual(record: Tensors, shape: BatchShape) -> Tensors:
   return visual
 
 
+def likeliest_categories(record: Tensors, shape: BatchShape) -> Tensors:
+  """What the detector says of the categories of RoIs.
+
+  Args:
+    record: of one image, with the likeliest categories.
+    shape: gives the most RoIs.
+
+  Returns:
+    ROI_TOP_CATEGORIES and ROI_TOP_PROBABILITIES without a batch dimension.
+  """
+  max_rois = shape.roi_buckets[-1]
+  categories = record[record_contents.TOP_CATEGORIES][:max_rois]
+  return {
+    elements.ROI_TOP_CATEGORIES: tf.cast(categories, tf.int32),
+    elements.ROI_TOP_PROBABILITIES: record[record_contents.TOP_PROBABILITIES][
+      :max_rois
+    ],
+  }
+
+
 def _decode_image(record: Tensors, shape: BatchShape) -> Tensors:
   image, rois = images.scale_image_and_boxes(
     _stored_image(record),
@@ -123,7 +143,7 @@ def _read_appearance(record: Tensors, shape: BatchShape) -> Tensors:
       'Precomputed visual features must be in the records, of the size '
       f'task.model.appearance_size = {shape.appearance_size}. Received: '
       f'records with features of size {size}. Build them with '
-      '--detector= and --keep=features, or set that field.'
+      '--detector= or --appearance=, and --keep=features, or set that field.'
     )
   height_and_width = [record['image/height'], record['image/width']]
   max_rois = shape.roi_buckets[-1]
@@ -142,7 +162,7 @@ def flip_visual(visual: Tensors, flip: tf.Tensor) -> Tensors:
 
   Args:
     visual: IMAGE, IMAGE_SIZE and whatever boxes, `[..., 4]`, go with it under
-      BOXES and TARGET_BOX.
+      BOXES and TARGET_BOX, and ROI_CELL_MASKS.
     flip: bool scalar, whether to do it.
 
   Returns:
@@ -157,6 +177,10 @@ def flip_visual(visual: Tensors, flip: tf.Tensor) -> Tensors:
       if name in visual
     },
   }
+  if elements.ROI_CELL_MASKS in visual:
+    flipped[elements.ROI_CELL_MASKS] = visual[elements.ROI_CELL_MASKS][
+      ..., ::-1
+    ]
   return {
     name: tf.where(flip, flipped[name], value) if name in flipped else value
     for name, value in visual.items()
@@ -204,9 +228,13 @@ def pad_rois(batch: Tensors, shape: BatchShape) -> Tensors:
     elements.BOXES,
     elements.ROI_MASK,
     elements.ROI_MASKED,
+    elements.ROI_NAMED,
     elements.ROI_CATEGORIES,
     elements.APPEARANCE,
     elements.ROI_ATTRIBUTES,
+    elements.ROI_TOP_CATEGORIES,
+    elements.ROI_TOP_PROBABILITIES,
+    elements.ROI_CELL_MASKS,
   ):
     if key in batch:
       value = _pad_axes(batch[key], {1: count})

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
+from vlbert_tf import elements
 from vlbert_tf.text.sequence import TextSequence
 from vlbert_tf.text.tokenizer import WordPieceTokenizer
 
@@ -59,6 +60,14 @@ class MaskedWords(NamedTuple):
   labels: tf.Tensor
   weights: tf.Tensor
 
+  def labels_by_name(self) -> dict[str, tf.Tensor]:
+    """What a model is to name, by the names of `elements`."""
+    return {
+      elements.MASKED_POSITIONS: self.positions,
+      elements.MASKED_WORD_IDS: self.labels,
+      elements.MASKED_WORD_WEIGHTS: self.weights,
+    }
+
 
 class WordMasking(NamedTuple):
   """How words are hidden; the defaults are those of VL-BERT §3.3.
@@ -66,7 +75,8 @@ class WordMasking(NamedTuple):
   Attributes:
     rate: probability that a word piece, or a whole word, is chosen.
     max_masked: M; a text with more chosen pieces keeps the first M of them.
-    whole_words: whether all pieces of a word are chosen together.
+    whole_words: whether all pieces of a word are chosen together, and then
+      hidden, replaced or kept together.
     random_share: of the chosen pieces, those that become any other piece.
     kept_share: of the chosen pieces, those that stay and are to be named.
   """
@@ -76,6 +86,11 @@ class WordMasking(NamedTuple):
   whole_words: bool = False
   random_share: float = 0.0
   kept_share: float = 0.0
+
+
+def most_masked(fraction: float, longest: int) -> int:
+  """M of texts of at most `longest` pieces, at least 1."""
+  return max(1, int(fraction * longest))
 
 
 def mask_words(
@@ -149,26 +164,47 @@ def _shown(
 ) -> tf.Tensor:
   """What a chosen piece is replaced by, int32 `[B, L]`."""
   fate, which = fates[..., 0], fates[..., 1]
+  if masking.whole_words:
+    fate = _shared_in_words(fate, tf.gather(tokenizer.goes_on, ids))
   size = tokenizer.vocab_size
   other = tf.minimum(tf.cast(which * float(size), tf.int32), size - 1)
   shown = tf.where(fate < masking.random_share, other, tokenizer.mask_id)
   return tf.where(fate >= 1.0 - masking.kept_share, ids, shown)
 
 
+class MaskedRois(NamedTuple):
+  """RoIs of which some are hidden.
+
+  Attributes:
+    chosen: bool `[..., R]`, those whose category is to be named.
+    hidden: bool `[..., R]`, those of them that are hidden.
+  """
+
+  chosen: tf.Tensor
+  hidden: tf.Tensor
+
+
 def mask_rois(
-  uniform: tf.Tensor, roi_mask: tf.Tensor, rate: float
-) -> tf.Tensor:
-  """Hides each RoI with probability `rate` (0.15 in VL-BERT §3.3).
+  uniform: tf.Tensor,
+  roi_mask: tf.Tensor,
+  rate: float,
+  kept_share: float = 0.0,
+) -> MaskedRois:
+  """Chooses each RoI with probability `rate` (0.15 in VL-BERT §3.3).
 
   Args:
-    uniform: float32 `[B, R]` in [0, 1).
-    roi_mask: bool `[B, R]`, True where real.
+    uniform: float32 `[..., R]` in [0, 1).
+    roi_mask: bool `[..., R]`, True where real.
     rate: probability.
+    kept_share: of the chosen RoIs, those that stay as they are and are to be
+      named all the same: none in the paper, 0.1 in the released code.
 
   Returns:
-    bool `[B, R]`, True where hidden.
+    Which are chosen and which are hidden.
   """
-  return (uniform < rate) & roi_mask
+  chosen = (uniform < rate) & roi_mask
+  # Below the rate the numbers are uniform as well.
+  return MaskedRois(chosen, chosen & (uniform < rate * (1.0 - kept_share)))
 
 
 class CaptionTable(NamedTuple):

@@ -59,6 +59,11 @@ class ResNetArchitecture:
     return stem * self.strides[0] * self.strides[1] * self.strides[2]
 
   @property
+  def pooled_cells(self) -> int:
+    """s, rows and columns of a RoI in res5, over which the mean is taken."""
+    return -(-self.roi_size // self.strides[3])
+
+  @property
   def appearance_size(self) -> int:
     """A, the size of an appearance vector."""
     return self.widths[3] * self.expansion

@@ -12,7 +12,7 @@ from vlbert_tf.checkpoints.native import (
   restore_backbone,
   restore_visual_network,
 )
-from vlbert_tf.data import batching, example_schema, pipeline
+from vlbert_tf.data import batching, example_schema, masking, pipeline
 from vlbert_tf.modeling import config as model_config
 from vlbert_tf.tasks import steps
 from vlbert_tf.text.sequence import TextSequence
@@ -39,11 +39,14 @@ class TaskConfig(cfg.TaskConfig):
       those of the records.
     micro_batches: parts that a replica's batch is taken in, one after the
       other, to need less memory; the step is that of the whole batch.
+    flip_probability: that a training image is mirrored, with its boxes (the
+      released code: 0.5); texts stay as they are.
   """
 
   vocab_file: str = ''
   categories_file: str = ''
   micro_batches: int = 1
+  flip_probability: float = 0.0
   init_detector: str = ''
   model: model_config.ModelConfig = dataclasses.field(
     default_factory=model_config.ModelConfig
@@ -145,6 +148,47 @@ class VlBertTask(RecordTask):
       ),
       show_images=config.show_images,
     )
+
+  def check_flips(self, shape: batching.BatchShape) -> None:
+    """Fails where images are to be mirrored that there are none of.
+
+    Raises:
+      ValueError: appearance is read from the records.
+    """
+    if shape.appearance_size and self.task_config.flip_probability:
+      raise ValueError(
+        'Appearance that was computed beforehand is that of images as they '
+        'are. Received: task.model.visual_features=precomputed with '
+        f'task.flip_probability={self.task_config.flip_probability}. Set it '
+        'to 0.'
+      )
+
+  def maybe_flip(
+    self,
+    visual: batching.Tensors,
+    example_id: tf.Tensor,
+    epoch: tf.Tensor,
+    config: pipeline.DataConfig,
+  ) -> tuple[batching.Tensors, tf.Tensor]:
+    """Mirrors some of the images, in training.
+
+    Args:
+      visual: of one example; see `batching.flip_visual`.
+      example_id: scalar string.
+      epoch: int64 scalar.
+      config: says whether it is training, and gives the seed.
+
+    Returns:
+      All keys of `visual`, and a bool scalar: whether they are mirrored.
+    """
+    probability = self.task_config.flip_probability
+    if not (config.is_training and probability):
+      return visual, tf.constant(False)
+    seed = masking.example_seed(
+      config.seed, epoch, example_id, masking.STREAM_FLIP
+    )
+    flip = tf.random.stateless_uniform([], seed) < probability
+    return batching.flip_visual(visual, flip), flip
 
   def initialize(self, model):
     """Loads `init_checkpoint` and `init_detector`, where they are given.

@@ -11,7 +11,7 @@ from vlbert_tf.data import batching, example_schema, masking, pipeline
 from vlbert_tf.modeling import heads
 from vlbert_tf.modeling.config import Architecture
 from vlbert_tf.modeling.vl_bert import VlBert
-from vlbert_tf.tasks import base
+from vlbert_tf.tasks import base, roi_categories
 from vlbert_tf.text.sequence import caption_sequence
 
 
@@ -24,8 +24,13 @@ class PretrainingConfig(base.TaskConfig):
     whole_words: whether the pieces of a word are masked together.
     random_word_share: of masked pieces, those shown as any other piece ...
     kept_word_share: ... and those shown as they are (BERT, and the released
-      code: 0.1 each).
+      code: 0.1 each). With `whole_words` the pieces of a word share their fate.
     roi_mask_rate: probability that a RoI is masked.
+    kept_roi_share: of masked RoIs, those shown as they are (the released code:
+      0.1).
+    roi_targets: what masked RoIs are to be named: `hard` is the category that
+      the detector gave them, `soft` its likeliest categories by their
+      probabilities, scaled to a sum of 1 (the released code).
     swap_probability: probability that a caption is another image's.
     max_masked_fraction: most masked word pieces, over the text's length.
     mask_unrelated: whether masked words and RoIs of unrelated pairs count in
@@ -46,6 +51,8 @@ class PretrainingConfig(base.TaskConfig):
   random_word_share: float = 0.0
   kept_word_share: float = 0.0
   roi_mask_rate: float = 0.15
+  kept_roi_share: float = 0.0
+  roi_targets: str = roi_categories.HARD
   swap_probability: float = 0.5
   max_masked_fraction: float = 0.3
   mask_unrelated: bool = False
@@ -105,6 +112,10 @@ class PretrainingTask(base.VlBertTask):
     'cut_texts',
   )
 
+  def __init__(self, params, logging_dir=None, name=None):
+    super().__init__(params, logging_dir=logging_dir, name=name)
+    roi_categories.check_targets(params.roi_targets)
+
   def build_model(self):
     architecture = self.architecture()
     return base.built(
@@ -125,23 +136,26 @@ class PretrainingTask(base.VlBertTask):
         'Each caption hides RoIs of its own in the pixels, so texts_per_image '
         f'must be 1 in pre-training. Received: {config.texts_per_image}.'
       )
+    if self._soft_targets:
+      roi_categories.check_records(split, config.path)
     shape = self.batch_shape(config)
+    self.check_flips(shape)
     table = masking.CaptionTable(*example_schema.read_texts(split))
     return pipeline.ExampleSource(
       prepare=lambda record, epoch: self._prepare(
-        record, epoch, table, shape, config.seed
+        record, epoch, table, shape, config
       ),
       finish=lambda batch: self._finish(batch, shape),
     )
 
-  def _prepare(self, record, epoch, table, shape, seed):
+  def _prepare(self, record, epoch, table, shape, config):
     row = record[pipeline.ROWS][0]
     example_id = tf.strings.join(
       [record['image/id'], tf.strings.as_string(row)], '#'
     )
 
     def seed_of(stream):
-      return masking.example_seed(seed, epoch, example_id, stream)
+      return masking.example_seed(config.seed, epoch, example_id, stream)
 
     caption, related = masking.maybe_swap_caption(
       record['caption/text'][row],
@@ -152,6 +166,9 @@ class PretrainingTask(base.VlBertTask):
       self.task_config.swap_probability,
     )
     visual = batching.decode_visual(record, shape)
+    visual, _ = self.maybe_flip(visual, example_id, epoch, config)
+    if self._soft_targets:
+      visual |= batching.likeliest_categories(record, shape)
     return {
       elements.EXAMPLE_ID: example_id,
       'caption': caption,
@@ -180,8 +197,8 @@ class PretrainingTask(base.VlBertTask):
       batch['word_uniform'],
       masking.WordMasking(
         rate=config.word_mask_rate,
-        max_masked=max(
-          1, int(config.max_masked_fraction * shape.text_buckets[-1])
+        max_masked=masking.most_masked(
+          config.max_masked_fraction, shape.text_buckets[-1]
         ),
         whole_words=config.whole_words,
         random_share=config.random_word_share,
@@ -190,17 +207,18 @@ class PretrainingTask(base.VlBertTask):
       self.tokenizer,
       batch['word_fates'],
     )
-    batch[elements.ROI_MASKED] = masking.mask_rois(
+    rois = masking.mask_rois(
       batch['roi_uniform'],
       batch[elements.ROI_MASK],
       config.roi_mask_rate,
+      config.kept_roi_share,
     )
+    batch[elements.ROI_NAMED] = rois.chosen
+    batch[elements.ROI_MASKED] = rois.hidden
     return {
       **batching.pad_visual(batch, shape),
       **base.padded_text(sequence, words.word_ids, shape),
-      elements.MASKED_POSITIONS: words.positions,
-      elements.MASKED_WORD_IDS: words.labels,
-      elements.MASKED_WORD_WEIGHTS: words.weights,
+      **words.labels_by_name(),
       elements.RELATED: tf.cast(batch['is_related'], tf.float32),
     }
 
@@ -222,9 +240,8 @@ class PretrainingTask(base.VlBertTask):
       labels=batch[elements.MASKED_WORD_IDS],
       logits=outputs[elements.MASKED_WORD_LOGITS],
     )
-    rois = tf.nn.sparse_softmax_cross_entropy_with_logits(
-      labels=batch[elements.ROI_CATEGORIES],
-      logits=outputs[elements.ROI_CATEGORY_LOGITS],
+    rois = roi_categories.cross_entropy(
+      batch, outputs[elements.ROI_CATEGORY_LOGITS], config.roi_targets
     )
     visible = tf.nn.sparse_softmax_cross_entropy_with_logits(
       labels=batch[elements.ROI_CATEGORIES],
@@ -281,8 +298,12 @@ class PretrainingTask(base.VlBertTask):
     return batch[elements.MASKED_WORD_WEIGHTS] * self._pair_weights(batch)
 
   def _roi_weights(self, batch):
-    masked = tf.cast(batch[elements.ROI_MASKED], tf.float32)
-    return masked * self._pair_weights(batch)
+    named = roi_categories.named(batch, self.task_config.roi_targets)
+    return named * self._pair_weights(batch)
+
+  @property
+  def _soft_targets(self) -> bool:
+    return self.task_config.roi_targets == roi_categories.SOFT
 
   def _pair_weights(self, batch):
     weights = base.example_weights(batch)

@@ -7,7 +7,7 @@ import tf_keras
 from official.core import task_factory
 
 from vlbert_tf import boxes, elements
-from vlbert_tf.data import batching, example_schema, masking, pipeline
+from vlbert_tf.data import batching, example_schema, pipeline
 from vlbert_tf.modeling import heads
 from vlbert_tf.modeling.config import Architecture
 from vlbert_tf.modeling.vl_bert import VlBert
@@ -27,8 +27,8 @@ class RefcocoConfig(base.TaskConfig):
   """Settings of grounding referring expressions.
 
   Attributes:
-    flip_probability: that a training image is mirrored, with its boxes; the
-      words left and right of the query change places.
+    flip_probability: as in `base.TaskConfig`; the words left and right of the
+      query change places.
   """
 
   flip_probability: float = 0.5
@@ -68,13 +68,7 @@ class RefcocoTask(base.VlBertTask):
       split, config.path, example_schema.EXPRESSIONS, 'Grounding', 'refcoco'
     )
     shape = self.batch_shape(config)
-    if shape.appearance_size and self.task_config.flip_probability:
-      raise ValueError(
-        'Appearance that was computed beforehand is that of images as they '
-        'are. Received: task.model.visual_features=precomputed with '
-        f'task.flip_probability={self.task_config.flip_probability}. Set it '
-        'to 0.'
-      )
+    self.check_flips(shape)
     return pipeline.ExampleSource(
       prepare=lambda record, epoch: self._prepare(record, epoch, shape, config),
       finish=lambda batch: self._finish(batch, shape),
@@ -92,18 +86,10 @@ class RefcocoTask(base.VlBertTask):
     visual[elements.TARGET_BOX] = boxes.rescale(
       tf.gather(record['expression/box'], rows), ratio[0], ratio[1]
     )
-    if config.is_training and self.task_config.flip_probability:
-      seed = masking.example_seed(
-        config.seed,
-        epoch,
-        tf.strings.as_string(ids[0]),
-        masking.STREAM_FLIP,
-      )
-      flip = tf.random.stateless_uniform([], seed) < (
-        self.task_config.flip_probability
-      )
-      visual = batching.flip_visual(visual, flip)
-      queries = tf.where(flip, swap_left_right(queries), queries)
+    visual, flip = self.maybe_flip(
+      visual, tf.strings.as_string(ids[0]), epoch, config
+    )
+    queries = tf.where(flip, swap_left_right(queries), queries)
     return {
       elements.EXAMPLE_ID: tf.strings.as_string(ids),
       EXPRESSION_ID: ids,

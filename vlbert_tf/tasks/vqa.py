@@ -111,6 +111,7 @@ class VqaTask(base.VlBertTask):
       split, config.path, example_schema.QUESTIONS, 'Question answering', 'vqa'
     )
     shape = self.batch_shape(config)
+    self.check_flips(shape)
     table = tf.lookup.StaticHashTable(
       tf.lookup.KeyValueTensorInitializer(
         tf.constant(self.answers), tf.range(len(self.answers))
@@ -118,11 +119,13 @@ class VqaTask(base.VlBertTask):
       default_value=-1,
     )
     return pipeline.ExampleSource(
-      prepare=lambda record, epoch: self._prepare(record, table, shape),
+      prepare=lambda record, epoch: self._prepare(
+        record, epoch, table, shape, config
+      ),
       finish=lambda batch: self._finish(batch, shape),
     )
 
-  def _prepare(self, record, table, shape):
+  def _prepare(self, record, epoch, table, shape, config):
     rows = record[pipeline.ROWS]
 
     def targets(row):
@@ -136,6 +139,12 @@ class VqaTask(base.VlBertTask):
       targets, rows, fn_output_signature=(tf.int32, tf.float32)
     )
     ids = tf.gather(record['question/id'], rows)
+    visual, _ = self.maybe_flip(
+      batching.decode_visual(record, shape),
+      tf.strings.as_string(ids[0]),
+      epoch,
+      config,
+    )
     return {
       elements.EXAMPLE_ID: tf.strings.as_string(ids),
       QUESTION_ID: ids,
@@ -144,7 +153,7 @@ class VqaTask(base.VlBertTask):
       elements.ANSWER_SCORES: tf.ensure_shape(
         scores, [None, len(self.answers)]
       ),
-      **batching.decode_visual(record, shape),
+      **visual,
     }
 
   def _finish(self, batch, shape):

@@ -96,7 +96,7 @@ def choice_sequence(
   ids = [_first(context.ids, first), _first(candidate.ids, second)]
   rois = [_first(context.tags, first), _first(candidate.tags, second)]
   segments = [elements.SEGMENT_A, elements.SEGMENT_B]
-  sequence = _join(ids, segments, tokenizer, fit)
+  sequence = _join(ids, segments, tokenizer, fit, words_in=(0, 1))
   whole_image = tf.RaggedTensor.from_tensor(tf.zeros_like(first)[:, None])
   return (
     sequence._replace(cut=lengths[0] + lengths[1] > fit),
@@ -132,8 +132,12 @@ def _join(
   segments: Sequence[int],
   tokenizer: WordPieceTokenizer,
   words_that_fit: int,
+  words_in: tuple[int, ...] = (0,),
 ) -> TextSequence:
-  """Joins sections, of which the first is cut where it is too long."""
+  """Joins sections, of which the first is cut where it is too long.
+
+  Sections that are not in `words_in` hold a special word: the answer's [MASK].
+  """
   first = sections[0]
   cut = first.row_lengths() > words_that_fit
   sections = [first[:, :words_that_fit], *sections[1:]]
@@ -150,8 +154,7 @@ def _join(
 
   append(special(tokenizer.cls_id), segments[0], False)
   for number, (ids, segment) in enumerate(zip(sections, segments, strict=True)):
-    # Later sections are special words themselves: the answer's [MASK].
-    append(ids, segment, number == 0)
+    append(ids, segment, number in words_in)
     append(special(tokenizer.sep_id), segment, False)
   return TextSequence(
     word_ids=tf.concat(word_ids, axis=1),
