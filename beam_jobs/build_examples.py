@@ -14,6 +14,10 @@ images=test2015,instances=boxes_test2015.json
     --split=train,captions=Train_GCC-training.tsv,images=downloads,\\
 image_index=index.tsv,instances=boxes.json
 
+  vlbert-build-examples --dataset=coco_captions --name=coco \\
+    --output_dir=records --split=train,captions=captions_train2014.json,\\
+images=train2014,instances=instances_train2014.json
+
   vlbert-build-examples --dataset=refcoco --name=refcoco_plus \\
     --output_dir=records \\
     --split='train,refs=refs(unc).p,instances=instances.json,images=train2014'
@@ -38,6 +42,12 @@ Boxes that were found once, for several data sets on the same images:
   vlbert-build-examples --dataset=vqa --name=vqa2 --output_dir=records \\
     --rois=records/coco_rois --split=train,questions=...,images=train2014
 
+Boxes that people drew, with the features that a detector computes of them:
+
+  vlbert-build-examples --dataset=vcr --name=vcr --output_dir=records \\
+    --appearance=export/detector --keep=features \\
+    --split=train,questions=vcr1annots/train.jsonl,images=vcr1images
+
 With --keep=features the records hold what the detector computes of the boxes
 and the whole image in place of the file, for visual_features: precomputed.
 
@@ -46,6 +56,8 @@ not public), images (folder, may be repeated), instances (COCO's JSON: boxes).
 Images are found by their number. Keys of --dataset=captions: captions,
 images (folder), instances, image_index (`url<TAB>path under images`; without
 it images are named by row number from 0). Boxes are found by file name.
+Keys of --dataset=coco_captions: captions (COCO's JSON), images (folder, may be
+repeated), instances. Images are found by their number.
 Keys of --dataset=refcoco: refs (the split's name is one of the file's:
 train, val, testA, testB), instances, images (folder, may be repeated),
 detections (MAttNet's JSON: candidates in place of the annotated boxes). Keys
@@ -81,7 +93,15 @@ from vlbert_tf import program
 _DATASET = flags.DEFINE_enum(
   'dataset',
   None,
-  ['vqa', 'captions', 'refcoco', 'vcr', 'own'],
+  [
+    'vqa',
+    'captions',
+    'coco_captions',
+    'refcoco',
+    'vcr',
+    'own',
+    'visual_genome',
+  ],  # fmt: skip
   'Form of the annotation files.',
 )
 _MIN_ANSWER_OCCURRENCES = flags.DEFINE_integer(
@@ -97,6 +117,12 @@ _ROIS = flags.DEFINE_string(
   'Folder of vlbert-extract-rois, in place of --detector: the RoIs that it '
   'found are joined by the id of the image.',
 )
+_APPEARANCE = flags.DEFINE_string(
+  'appearance',
+  '',
+  'SavedModel of vlbert-export that computes the features of annotated boxes, '
+  'for --keep=features or both.',
+)
 _KEEP = job_flags.define_keep('image')
 flags.adopt_module_key_flags(job_flags)
 
@@ -111,6 +137,7 @@ def main(beam_flags: list[str]) -> None:
       min_answer_occurrences=_MIN_ANSWER_OCCURRENCES.value,
       keep=_KEEP.value,
       rois=_ROIS.value,
+      appearance=_APPEARANCE.value,
       beam_flags=tuple(beam_flags),
       **job_flags.fields(),
     )

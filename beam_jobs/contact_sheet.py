@@ -65,15 +65,45 @@ def _picture(record, split) -> PIL.Image.Image:
   picture = picture.resize(size)
   pen = PIL.ImageDraw.Draw(picture)
   best = np.argsort(-record['roi/score'], kind='stable')[:_MOST_BOXES]
+  texts = labels(record, split)
   for number, k in enumerate(best):
     color = _COLORS[number % len(_COLORS)]
     x1, y1, x2, y2 = (float(c) * scale for c in record['roi/box'][k])
     pen.rectangle((x1, y1, max(x1, x2 - 1), max(y1, y2 - 1)), outline=color)
-    category = int(record['roi/category'][k])
-    name = split.categories[category - 1] if category else 'background'
-    label = f'{name} {float(record["roi/score"][k]):.2f}'
-    pen.text((x1 + 2, y1 + 1), label, color)
+    pen.text((x1 + 2, y1 + 1), texts[k], color)
   return picture
+
+
+def labels(record: dict[str, np.ndarray], split) -> list[str]:
+  """What is written on each RoI: attributes, category, score."""
+  lines = []
+  described = attributes(record, split)
+  rows = zip(record['roi/category'], record['roi/score'], strict=True)
+  for k, (category, score) in enumerate(rows):
+    name = split.categories[category - 1] if category else 'background'
+    lines.append(' '.join([*described[k], name, f'{float(score):.2f}']))
+  return lines
+
+
+def attributes(record: dict[str, np.ndarray], split) -> list[list[str]]:
+  """Names of the attributes of each RoI, detected or annotated.
+
+  Args:
+    record: of `parse_example`, as arrays.
+    split: it belongs to.
+
+  Returns:
+    A list for each RoI, empty where it has none. Numbers beyond the names
+    are left out.
+  """
+  if record_contents.ATTRIBUTE in record:
+    numbers = [[number] for number in record[record_contents.ATTRIBUTE]]
+  else:
+    numbers = record.get('roi/attribute', [[]] * len(record['roi/box']))
+  known = len(split.attributes)
+  return [
+    [split.attributes[n - 1] for n in row if 0 < n <= known] for row in numbers
+  ]
 
 
 def _texts(record, split) -> list[str]:

@@ -7,7 +7,7 @@ import io
 import os
 import tempfile
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import PIL.Image
@@ -19,6 +19,7 @@ from vlbert_tf.data.annotations import DetectedRegion
 from vlbert_tf.data.record_contents import FEATURE_DTYPE, Contents
 
 _SIGNATURES = ('detect', 'categories')
+_ATTRIBUTES = 'attributes'
 # Images of one call. What is left of a shard goes in calls of 4, 2 and 1, so
 # that a device compiles four programs for a canvas and no more.
 _BATCH_SIZES = (8, 4, 2, 1)
@@ -35,12 +36,14 @@ class DetectorFile:
     fingerprint: of its files, hexadecimal.
     categories: names; the k-th is category k + 1.
     offers: what it says of an image, all of it.
+    attributes: names; the k-th is attribute k + 1.
   """
 
   path: str
   fingerprint: str
   categories: tuple[str, ...]
   offers: Contents
+  attributes: tuple[str, ...] = ()
 
   def contents(self, keep: str) -> Contents:
     """What records keep of what it says.
@@ -103,18 +106,20 @@ def find(path: str) -> DetectorFile:
       f'of the model folder of a training run. Received: {path}, which has '
       'none.'
     )
-  answer = _loaded(path).signatures['detect'](image=tf.constant([_gray()]))
+  signatures = loaded(path).signatures
+  answer = signatures['detect'](image=tf.constant([_gray()]))
   appearance = answer.get('appearance')
   top = answer.get('top_categories')
   return DetectorFile(
     path,
     _fingerprint(path),
-    _categories(path),
+    _names(path, 'categories'),
     Contents(
       appearance_size=0 if appearance is None else int(appearance.shape[-1]),
       top_categories=0 if top is None else int(top.shape[-1]),
-      attributes='attributes' in answer,
+      attributes=_ATTRIBUTES in answer,
     ),
+    _names(path, _ATTRIBUTES) if _ATTRIBUTES in signatures else (),
   )
 
 
@@ -125,33 +130,62 @@ def detect(
 
   Args:
     path: of a `DetectorFile`.
-    images: at most `batch_size()`, all of them landscape or none: a mixed
-      batch would be padded to a square.
+    images: as in `ask`.
 
   Returns:
-    The RoIs of each, or why there are none. A batch that fails is taken apart
-    until the image is alone that it fails for.
+    The RoIs of each, or why there are none.
+  """
+  return [
+    row if isinstance(row, UnusableImageError) else _found(row)
+    for row in ask(path, 'detect', images, lambda batch: {})
+  ]
+
+
+def ask(
+  path: str,
+  name: str,
+  images: Sequence[LoadedImage],
+  others: Callable[[Sequence[LoadedImage]], dict[str, tf.Tensor]],
+) -> list[dict[str, np.ndarray] | UnusableImageError]:
+  """Asks a signature about images, in one call while that succeeds.
+
+  Args:
+    path: of a `DetectorFile`.
+    name: of the signature.
+    images: at most `batch_size()`, all of them landscape or none: a mixed
+      batch would be padded to a square.
+    others: what it takes besides images.
+
+  Returns:
+    What it says of each, or why it says nothing. A batch that fails is taken
+    apart until the image is alone that it fails for.
   """
   size = min(size for size in _BATCH_SIZES if size >= len(images))
-  filled = [image.encoded for image in images]
-  filled += filled[-1:] * (size - len(filled))
+  filled = list(images) + list(images[-1:]) * (size - len(images))
+  encoded = tf.constant([image.encoded for image in filled])
   try:
-    answer = _loaded(path).signatures['detect'](image=tf.constant(filled))
+    answer = loaded(path).signatures[name](image=encoded, **others(filled))
   except (
     tf.errors.InvalidArgumentError,
     tf.errors.ResourceExhaustedError,
   ) as error:
     if len(images) > 1:
       middle = len(images) // 2
-      return detect(path, images[:middle]) + detect(path, images[middle:])
+      halves = images[:middle], images[middle:]
+      return [row for half in halves for row in ask(path, name, half, others)]
     if isinstance(error, tf.errors.ResourceExhaustedError):
       # No fault of the image: the device has no room for a single one.
       raise
     return [
       UnusableImageError('detector_failed', 'The detector refuses the image.')
     ]
-  answer = {name: value.numpy() for name, value in answer.items()}
-  return [_row(answer, row) for row in range(len(images))]
+  answer = {key: value.numpy() for key, value in answer.items()}
+  rows = []
+  for place in range(len(images)):
+    row = {key: value[place] for key, value in answer.items()}
+    rule = row.get('status', b'').decode('utf-8')
+    rows.append(UnusableImageError('detector_failed', rule) if rule else row)
+  return rows
 
 
 def batch_size() -> int:
@@ -159,29 +193,25 @@ def batch_size() -> int:
   return _BATCH_SIZES[0]
 
 
-def _row(
-  answer: dict[str, np.ndarray], row: int
-) -> FoundRois | UnusableImageError:
-  """Row `row` of a batch, real RoIs alone."""
-  if 'status' in answer and answer['status'][row]:
-    rule = answer['status'][row].decode('utf-8')
-    return UnusableImageError('detector_failed', rule)
-  count = int(answer['count'][row])
+def _found(row: dict[str, np.ndarray]) -> FoundRois:
+  """One image's part of an answer, real RoIs alone."""
+  count = int(row['count'])
 
   def column(name, default):
-    return answer[name][row] if name in answer else [default] * count
+    return row.get(name, [default] * count)
 
   # The range of float16 ends at 65504; appearance is far from there.
   appearance = np.asarray(column('appearance', ()), _FLOATS)
   regions = tuple(
     DetectedRegion(
-      box=tuple(answer['boxes'][row, k].tolist()),
-      category=int(answer['categories'][row, k]),
-      score=float(answer['scores'][row, k]),
+      box=tuple(row['boxes'][k].tolist()),
+      category=int(row['categories'][k]),
+      score=float(row['scores'][k]),
       appearance=appearance[k].tobytes(),
       top_categories=tuple(map(int, column('top_categories', ())[k])),
       top_probabilities=tuple(map(float, column('top_probabilities', ())[k])),
-      attribute=int(column('attributes', 0)[k]),
+      attribute=int(column(_ATTRIBUTES, 0)[k]),
+      attribute_score=float(column('attribute_scores', 0.0)[k]),
     )
     for k in range(count)
   )
@@ -189,8 +219,8 @@ def _row(
   return FoundRois(regions, whole.tobytes())
 
 
-def _loaded(path: str):
-  """The model, once in each worker process, whose threads share it."""
+def loaded(path: str):
+  """The SavedModel, once in each worker process, whose threads share it."""
   with _LOADING:
     return _load(path)
 
@@ -215,8 +245,8 @@ def _load(path: str):
   return model
 
 
-def _categories(path: str) -> tuple[str, ...]:
-  names = _loaded(path).signatures['categories']()['categories']
+def _names(path: str, kind: str) -> tuple[str, ...]:
+  names = loaded(path).signatures[kind]()[kind]
   return tuple(name.decode('utf-8') for name in names.numpy())
 
 
@@ -242,60 +272,3 @@ def _gray() -> bytes:
   buffer = io.BytesIO()
   PIL.Image.new('RGB', (48, 32), (127, 127, 127)).save(buffer, 'PNG')
   return buffer.getvalue()
-
-
-Loaded = LoadedImage | UnusableImageError
-
-
-@dataclasses.dataclass
-class _Waiting:
-  loaded: Loaded
-  found: FoundRois | UnusableImageError | None = None
-
-
-def detect_in_order(
-  path: str, images: Iterator[Loaded], most_waiting: int = 48
-) -> Iterator[tuple[Loaded, FoundRois | UnusableImageError]]:
-  """Finds the RoIs of a stream of images, in batches of one shape.
-
-  Landscape and portrait images go in calls of their own. Which images share a
-  call follows from the stream alone, and so do the numbers that come out.
-
-  Args:
-    path: of a `DetectorFile`.
-    images: in the order of the records.
-    most_waiting: images held at a time, so that memory does not grow with the
-      stream: the images after one whose batch is not full.
-
-  Yields:
-    Each image with its RoIs, or with why there are none; in the same order.
-  """
-  waiting: list[_Waiting] = []
-  batches: dict[bool, list[_Waiting]] = {False: [], True: []}
-
-  def run(batch):
-    found = detect(path, [each.loaded for each in batch]) if batch else ()
-    for each, rois in zip(batch, found, strict=True):
-      each.found = rois
-    batch.clear()
-
-  for loaded in images:
-    each = _Waiting(loaded)
-    waiting.append(each)
-    if isinstance(loaded, UnusableImageError):
-      each.found = loaded
-    else:
-      batch = batches[loaded.height <= loaded.width]
-      batch.append(each)
-      if len(batch) == batch_size():
-        run(batch)
-    if len(waiting) >= most_waiting:
-      for batch in batches.values():
-        run(batch)
-    while waiting and waiting[0].found is not None:
-      done = waiting.pop(0)
-      yield done.loaded, done.found
-  for batch in batches.values():
-    run(batch)
-  for each in waiting:
-    yield each.loaded, each.found

@@ -68,6 +68,7 @@ def open_folder(folder: str) -> EarlierRois:
       manifest['detector_fingerprint'],
       tuple(manifest['categories']),
       Contents(**manifest['contents']),
+      tuple(manifest['attributes']),
     ),
     places,
   )
@@ -129,9 +130,10 @@ def read(
   top_probabilities = np.reshape(
     numbers(record_contents.TOP_PROBABILITIES, 'float_list'), top
   )
-  attributes = [0] * count
+  attributes, attribute_scores = [0] * count, [0.0] * count
   if contents.attributes:
     attributes = numbers(record_contents.ATTRIBUTE, 'int64_list')
+    attribute_scores = numbers(record_contents.ATTRIBUTE_SCORE, 'float_list')
   categories = numbers('roi/category', 'int64_list')
   scores = numbers('roi/score', 'float_list')
   regions = tuple(
@@ -143,6 +145,7 @@ def read(
       top_categories=tuple(top_categories[k].tolist()),
       top_probabilities=tuple(top_probabilities[k].tolist()),
       attribute=int(attributes[k]),
+      attribute_score=float(attribute_scores[k]),
     )
     for k in range(count)
   )

@@ -41,6 +41,9 @@ class LoadedImage:
   width: int
 
 
+Loaded = LoadedImage | UnusableImageError
+
+
 def load(path: str, max_pixels: int) -> LoadedImage:
   """Reads an image and decodes it once, as training will.
 

@@ -21,6 +21,7 @@ from vlbert_tf.vision import image as images
 
 # Flaws that are named; all are counted.
 _NAMED = 20
+_MOST_FREQUENT = 8
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,14 +71,17 @@ def inspect(
   chosen: list[dict[str, np.ndarray]] = []
   for split in opened:
     sample = _Sample(images, seed)
-    counts = collections.Counter()
+    counts, attributes = collections.Counter(), collections.Counter()
     for place, record in _records(split, check_images):
       sample.offer(record)
       _count(record, split, counts)
+      for names in contact_sheet.attributes(record, split):
+        attributes.update(names)
       flaws += [f'{place}: {flaw}' for flaw in broken_rules(record, split)]
     if not check_images:
       flaws += _wrong_counts(split, counts)
     lines += _lines(split, counts)
+    lines += _attribute_lines(split, attributes)
     chosen += sample.kept
   if sheet:
     picture = contact_sheet.draw(chosen[:images], opened[0])
@@ -121,6 +125,7 @@ def broken_rules(
   categories = record['roi/category']
   if not ((categories >= 0) & (categories <= len(split.categories))).all():
     yield f'a category is none of the {len(split.categories)}'
+  yield from broken_attributes(record, split)
   scores = record['roi/score']
   if not ((scores >= 0) & (scores <= 1)).all():
     yield 'a score is no probability'
@@ -130,6 +135,16 @@ def broken_rules(
   yield from _broken_texts(record, split)
   if record_contents.ENCODED in record:
     yield from _broken_image(record[record_contents.ENCODED], height, width)
+
+
+def broken_attributes(
+  record: dict[str, np.ndarray], split: example_schema.SplitInfo
+) -> Iterator[str]:
+  """What is wrong with detected attributes; see `broken_rules`."""
+  numbers = np.array(record.get(record_contents.ATTRIBUTE, ()))
+  known = len(split.attributes)
+  if not ((numbers >= 0) & (numbers <= known)).all():
+    yield f'an attribute is none of the {known}'
 
 
 def _broken_texts(record, split) -> Iterator[str]:
@@ -220,7 +235,18 @@ def _features(split: example_schema.SplitInfo) -> list[str]:
   described = tfds_features.features_dict(split.kind, split.contents)
   contents = json.dumps(dataclasses.asdict(split.contents))
   lines = [f'contents: {contents}', f'categories: {len(split.categories)}']
+  if split.attributes:
+    lines.append(f'attributes: {len(split.attributes)}')
   return [*lines, *(f'  {name}: {described[name]!r}' for name in described)]
+
+
+def _attribute_lines(split, attributes: collections.Counter) -> list[str]:
+  if not split.attributes:
+    return []
+  # Equal counts in the order of names, whatever order the records are in.
+  ranked = sorted(attributes.items(), key=lambda item: (-item[1], item[0]))
+  most = ', '.join(f'{name} {n:,}' for name, n in ranked[:_MOST_FREQUENT])
+  return [f'  attributes: {len(attributes):,} of them seen: {most or "none"}']
 
 
 def _lines(split, counts) -> list[str]:

@@ -11,6 +11,7 @@ from absl import logging
 from apache_beam.io.filesystems import FileSystems
 
 from beam_jobs import (
+  appearance,
   detector,
   found_earlier,
   lock,
@@ -44,6 +45,7 @@ class Request:
   detector: str = ''
   keep: str = 'image'
   rois: str = ''
+  appearance: str = ''
   overwrite: bool = False
   beam_flags: tuple[str, ...] = ()
 
@@ -67,6 +69,8 @@ class Request:
     if self.finds_boxes:
       source = 'detector' if self.detector else 'rois'
       fields |= {source: getattr(self, source), 'keep': self.keep}
+    if self.appearance:
+      fields |= {'appearance': self.appearance, 'keep': self.keep}
     words = [f'--{key}={value}' for key, value in fields.items()]
     words += [f'--split={split}' for split in self.splits]
     return shlex.join([self.program, *words])
@@ -98,7 +102,8 @@ def run(request: Request) -> dict[str, Any]:
     raise ValueError(f'Each --split needs a name of its own. Received: {names}')
   output = _output(request)
   images = [path for source in asked for path in source.paths['images']]
-  shared = [output.root, request.detector, request.rois, *images]
+  models = request.detector, request.rois, request.appearance
+  shared = [output.root, *models, *images]
   runners.check_shared(options, shared)
   output.check_free(request.overwrite)
   with lock.held(output.partial):
@@ -132,8 +137,10 @@ def _run(
   found = earlier.detector if earlier else None
   if request.detector:
     found = detector.find(request.detector)
+  if request.appearance:
+    found = appearance.find(request.appearance)
   settings = _settings(request, found)
-  categories = found.categories if found else ()
+  categories = found.categories if request.finds_boxes else ()
   with files.through(storage.ForReaders()):
     read = [sources.read(source, categories) for source in asked]
   if earlier:
@@ -153,7 +160,9 @@ def _run(
       command=request.command(),
       max_drop_fraction=request.max_drop_fraction,
       min_answer_occurrences=request.min_answer_occurrences,
-      attributes=read[0].attributes,
+      attributes=(
+        found.attributes if request.finds_boxes else read[0].attributes
+      ),
     ),
     splits,
     output,
@@ -180,19 +189,31 @@ def _settings(
     max_rois=request.max_rois,
     max_pixels=request.max_pixels,
   )
-  if request.detector and request.rois:
+  asked = [
+    f'--{name}'
+    for name in ('detector', 'rois', 'appearance')
+    if getattr(request, name)
+  ]
+  if len(asked) > 1:
     raise ValueError(
-      'Boxes come from one source. Received: --detector and --rois.'
+      'Boxes come from one source: a detector, --rois, or annotations, whose '
+      f'--appearance is told. Received: {" and ".join(asked)}.'
     )
   if found is None:
     if request.keep != 'image':
       raise ValueError(
         'Features are those that a detector computes. Received: '
-        f'--keep={request.keep} without --detector or --rois.'
+        f'--keep={request.keep} without --detector, --rois or --appearance.'
       )
     return settings
+  if request.appearance and request.keep == 'image':
+    raise ValueError(
+      '--appearance is kept as features. Received: --keep=image. Say '
+      '--keep=features or both.'
+    )
   return dataclasses.replace(
     settings,
+    appearance=found.path if request.appearance else '',
     detector=found.path if request.detector else '',
     detector_fingerprint=found.fingerprint,
     contents=found.contents(request.keep),
@@ -254,7 +275,8 @@ def _build(
   if not missing:
     return True
   images = sum(task.images for task in missing)
-  options = runners.options(request.beam_flags, images, bool(request.detector))
+  computes = bool(request.detector or request.appearance)
+  options = runners.options(request.beam_flags, images, computes)
   with progress.shown({task.result_path: task.images for task in missing}):
     runners.run(runners.build_graph(options, missing, output))
   return not runners.is_dry_run(options)

@@ -41,6 +41,8 @@ class Settings:
     detector_fingerprint: of its files.
     contents: what the records hold of an image.
     earlier: what the records hold whose RoIs are joined; None where none are.
+    appearance: path of the detector's SavedModel that tells the appearance of
+      annotated boxes; '' where none does.
   """
 
   name: str
@@ -51,6 +53,7 @@ class Settings:
   detector_fingerprint: str = ''
   contents: Contents = Contents()
   earlier: Contents | None = None
+  appearance: str = ''
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

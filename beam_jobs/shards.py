@@ -6,6 +6,7 @@ any order: the bytes of a shard depend on its plan and its images alone.
 
 import collections
 import dataclasses
+import functools
 import hashlib
 import json
 from collections.abc import Iterator
@@ -14,7 +15,15 @@ from typing import Any
 import apache_beam as beam
 from absl import logging
 
-from beam_jobs import detector, found_earlier, image_files, plans, storage
+from beam_jobs import (
+  appearance,
+  detector,
+  found_earlier,
+  image_files,
+  plans,
+  shape_batches,
+  storage,
+)
 from beam_jobs import output as outputs
 from beam_jobs.record_file import RecordWriter
 from beam_jobs.stopwatch import Stopwatch
@@ -168,7 +177,7 @@ def _encode(
   rois: detector.FoundRois | None,
   settings: plans.Settings,
 ) -> bytes:
-  found = rois is not None or image.detected
+  found = image.detected or (rois is not None and not settings.appearance)
   return example_schema.encode_example(
     settings.kind,
     image,
@@ -187,36 +196,42 @@ def _load(
 ) -> Iterator[
   tuple[
     ImageAnnotations,
-    detector.Loaded,
+    image_files.Loaded,
     detector.FoundRois | image_files.UnusableImageError | None,
   ]
 ]:
   """Each image of a plan, with its file and what was found on it."""
   settings = plan.settings
+  computes = bool(settings.detector or settings.appearance)
 
   def load_all():
     for image in plan.images:
       watch.start(_READ)
       loaded = _load_one(image, settings)
-      watch.start(_DETECT if settings.detector else _WRITE)
+      watch.start(_DETECT if computes else _WRITE)
       yield loaded
 
   if settings.earlier:
     watch.start(_READ)
     pairs = (_load_earlier(image, settings) for image in plan.images)
   elif settings.detector:
-    pairs = detector.detect_in_order(settings.detector, load_all())
+    ask = functools.partial(detector.detect, settings.detector)
+    pairs = shape_batches.in_order(ask, load_all(), detector.batch_size())
+  elif settings.appearance:
+    ask = functools.partial(appearance.describe, settings.appearance)
+    with_boxes = map(appearance.with_regions, load_all(), plan.images)
+    pairs = shape_batches.in_order(ask, with_boxes, detector.batch_size())
   else:
     pairs = ((loaded, None) for loaded in load_all())
   for image, (loaded, rois) in zip(plan.images, pairs, strict=True):
     yield image, loaded, rois
-    watch.start(_DETECT if settings.detector else _READ)
+    watch.start(_DETECT if computes else _READ)
 
 
 def _load_earlier(
   image: ImageAnnotations, settings: plans.Settings
 ) -> tuple[
-  detector.Loaded, detector.FoundRois | image_files.UnusableImageError
+  image_files.Loaded, detector.FoundRois | image_files.UnusableImageError
 ]:
   """The image with the RoIs that were found earlier."""
   if image.rois is None:
@@ -232,7 +247,7 @@ def _load_earlier(
 
 def _load_one(
   image: ImageAnnotations, settings: plans.Settings
-) -> detector.Loaded:
+) -> image_files.Loaded:
   try:
     return image_files.load(image.image_path, settings.max_pixels)
   except image_files.UnusableImageError as error:
@@ -241,7 +256,7 @@ def _load_one(
 
 def _fit(
   image: ImageAnnotations,
-  loaded: detector.Loaded,
+  loaded: image_files.Loaded,
   rois: detector.FoundRois | image_files.UnusableImageError | None,
   settings: plans.Settings,
 ) -> tuple[ImageAnnotations, list[Drop]]:

@@ -1,11 +1,12 @@
 """The detector as it is served: from the bytes of images to their RoIs."""
 
+import dataclasses
 import os
 from collections.abc import Callable
 
 import tensorflow as tf
 
-from serving import signatures, statuses
+from serving import detector_signatures, regions, signatures, statuses
 from serving.decoding import decode_images
 from vlbert_tf import elements
 from vlbert_tf.boxes import clip, rescale
@@ -15,19 +16,18 @@ from vlbert_tf.tasks.detection import DetectionTask
 from vlbert_tf.vision.faster_rcnn import FasterRcnn
 
 _SAVED_MODEL = 'saved_model.pb'
-_CONTRACTS = (signatures.DETECT, signatures.CATEGORIES)
+# Numbers of given boxes that are computed alike.
+_BOX_BUCKETS = (8, 16, 32, 64, 128, 256)
 
 
 class DetectorModule:
-  """RoIs from images; see `signatures.DETECT` and `signatures.CATEGORIES`.
+  """RoIs from images, and the appearance of boxes that others have found.
 
   Attributes:
     contracts: what goes into and comes out of its signatures.
     root: holds all variables, for `tf.saved_model.save`.
     signatures: functions by the names that a client calls them by.
   """
-
-  contracts = {contract.name: contract for contract in _CONTRACTS}
 
   def __init__(self, task: DetectionTask, model: FasterRcnn):
     """Takes over a trained detector.
@@ -41,29 +41,47 @@ class DetectorModule:
     self.root.weights = model.weights
     self._model = model
     self._shape = task.batch_shape()
-    self._categories = tf.constant(task.categories())
-    detect = tf.function(
-      self._detect,
+    self._box_shape = dataclasses.replace(self._shape, roi_buckets=_BOX_BUCKETS)
+    self._names = {
+      signatures.CATEGORIES.name: tf.constant(task.categories()),
+      detector_signatures.ATTRIBUTES.name: tf.constant(
+        task.attributes(), tf.string
+      ),
+    }
+    contracts = detector_signatures.of_detector(bool(task.attributes()))
+    appearance = detector_signatures.APPEARANCE
+    self.contracts = {**contracts, appearance.name: appearance}
+    calls = {
+      signatures.DETECT.name: self._detect,
+      appearance.name: self._describe,
+    }
+    self.signatures = {
+      name: self._graph(contract, calls.get(name))
+      for name, contract in self.contracts.items()
+    }
+
+  def _graph(self, contract, call):
+    """A function of the inputs of a contract, or one that tells names."""
+    if call is None:
+      name, names = contract.name, self._names[contract.name]
+      return tf.function(lambda: {name: tf.identity(names)}, input_signature=[])
+    return tf.function(
+      call,
       input_signature=[
         tf.TensorSpec(field.shape, field.dtype, name)
-        for name, field in signatures.DETECT.inputs.items()
+        for name, field in contract.inputs.items()
       ],
     )
-    list_categories = tf.function(
-      lambda: {'categories': tf.identity(self._categories)}, input_signature=[]
-    )
-    self.signatures = {
-      signatures.DETECT.name: detect,
-      signatures.CATEGORIES.name: list_categories,
-    }
 
   def answer_eagerly(
     self, name: str, inputs: batching.Tensors
   ) -> batching.Tensors:
     """Outputs of a signature, operation by operation, without its graph."""
-    if name == signatures.CATEGORIES.name:
-      return {'categories': self._categories}
-    return self._detect(**inputs)
+    if name in self._names:
+      return {name: self._names[name]}
+    if name == signatures.DETECT.name:
+      return self._detect(**inputs)
+    return self._describe(**inputs)
 
   def _detect(self, image):
     decoded = decode_images(image, self._shape)
@@ -94,10 +112,28 @@ class DetectorModule:
       'image_appearance': rois.image_appearance,
       'count': tf.reduce_sum(tf.cast(valid, tf.int32), axis=1),
     }
+    if rois.attributes is not None:
+      outputs['attributes'] = rois.attributes
+      outputs['attribute_scores'] = rois.attribute_scores
     blanks = {
       'boxes': signatures.PADDING_COORDINATE, 'categories': 0, 'count': 0
     }  # fmt: skip
     return statuses.only_answered(outputs, decoded.status, blanks)
+
+  def _describe(self, image, boxes):
+    given = regions.given({'image': image, 'boxes': boxes}, self._box_shape)
+    inputs = given.inputs
+    appearance, of_image = self._model.describe(
+      inputs[elements.IMAGE],
+      inputs[elements.IMAGE_SIZE],
+      inputs[elements.BOXES],
+    )
+    real = inputs[elements.ROI_MASK][..., None]
+    outputs = {
+      'appearance': tf.where(real, appearance, 0.0)[:, : tf.shape(boxes)[1]],
+      'image_appearance': of_image,
+    }
+    return statuses.only_answered(outputs, given.status, {})
 
 
 class EmbeddedDetector:
@@ -109,17 +145,18 @@ class EmbeddedDetector:
     signatures: functions by the names that a client calls them by.
   """
 
-  contracts = DetectorModule.contracts
-
   def __init__(self, root: tf.Module, functions: dict[str, Callable]):
     """Takes over a detector.
 
     Args:
       root: holds its variables.
-      functions: its signatures.
+      functions: its signatures; those that tell no RoIs are left out.
     """
     self.root = root
-    self.signatures = functions
+    self.contracts = detector_signatures.of_detector(
+      detector_signatures.ATTRIBUTES.name in functions
+    )
+    self.signatures = {name: functions[name] for name in self.contracts}
 
   def detect(self, image: tf.Tensor) -> batching.Tensors:
     """Outputs of `signatures.DETECT` for string `[B]`."""
@@ -180,14 +217,11 @@ def open_detector(path: str) -> EmbeddedDetector:
 
 def _loaded(path: str) -> EmbeddedDetector:
   loaded = tf.saved_model.load(path)
-  missing = {contract.name for contract in _CONTRACTS} - set(loaded.signatures)
-  if missing:
+  needed = detector_signatures.of_detector(has_attributes=False)
+  if set(needed) - set(loaded.signatures):
     raise ValueError(
-      f'A detector has the signatures {", ".join(DetectorModule.contracts)}. '
+      f'A detector has the signatures {", ".join(needed)}. '
       f'Received: {path}, with {", ".join(sorted(loaded.signatures))}. '
       'Export the model folder of a vlbert/detection run.'
     )
-  functions = {
-    contract.name: loaded.signatures[contract.name] for contract in _CONTRACTS
-  }
-  return EmbeddedDetector(loaded, functions)
+  return EmbeddedDetector(loaded, dict(loaded.signatures))

@@ -4,8 +4,9 @@ import subprocess
 import sys
 
 import pytest
+from absl import flags
 
-from beam_jobs import build_examples, job_flags, runners  # noqa: F401
+from beam_jobs import build_examples, job_flags, runners, sources  # noqa: F401
 
 
 def test_flags_are_parted_with_their_values():
@@ -30,6 +31,13 @@ def test_flags_are_parted_with_their_values():
     '--verbosity=1',
   ]
   assert others == ['--region', 'us', '--no_auth', '-h']
+
+
+def test_every_kind_of_texts_can_be_asked_for():
+  known = flags.FLAGS['dataset'].parser.enum_values
+
+  # Images alone are for vlbert-extract-rois.
+  assert sorted(known) == sorted(set(sources.KINDS) - {sources.IMAGES})
 
 
 def test_the_local_runner_is_the_default():

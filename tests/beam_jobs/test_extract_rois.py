@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from beam_jobs import job
+from beam_jobs import inspection, job
 from tests.beam_jobs import job_runs, official_files, toy_detector
 from vlbert_tf.data import example_schema
 
@@ -55,7 +55,15 @@ def test_features_boxes_and_likely_categories_of_a_folder(tmp_path, model):
   np.testing.assert_allclose(
     record['roi/top_probabilities'], [[0.75, 0.09375], [0.5, 0.0625]]
   )
-  assert record['roi/detected_attribute'].numpy().tolist() == [11, 12]
+  assert record['roi/detected_attribute'].numpy().tolist() == [1, 3]
+  np.testing.assert_allclose(
+    record['roi/detected_attribute_score'], [0.375, 0.25]
+  )
+  assert manifest['attributes'] == ['red', 'big', 'old']
+  folder = str(job_runs.folder(tmp_path))
+  page = inspection.inspect(folder, sheet=f'{tmp_path}/sheet.png').page
+  # All three images have a left half, two of them a right one.
+  assert 'attributes: 2 of them seen: red 3, old 2' in page
   high = records['high.png']
   np.testing.assert_array_equal(high['roi/box'], [[0, 0, 10, 30]])
   np.testing.assert_array_equal(high['roi/feature'], [[1, 20, 30, tenth]])
@@ -126,7 +134,7 @@ def test_too_many_lost_images_fail(tmp_path, model):
 
 def test_features_need_a_detector(tmp_path):
   paths = official_files.write_vqa(tmp_path / 'a', 1)
-  with pytest.raises(ValueError, match='without --detector or --rois'):
+  with pytest.raises(ValueError, match='without --detector, --rois or --app'):
     job.run(job_runs.request(tmp_path, f'val,{paths}', keep='both'))
 
 

@@ -1,5 +1,6 @@
 """What is shown of records, and which rules are checked."""
 
+import dataclasses
 import io
 
 import numpy as np
@@ -7,7 +8,7 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from beam_jobs import inspection
+from beam_jobs import contact_sheet, inspection
 from tests.data import record_folder
 from vlbert_tf.data import example_schema
 from vlbert_tf.data.record_contents import Contents
@@ -55,6 +56,28 @@ def test_features_stand_on_gray(tmp_path):
   found = inspection.inspect(str(folder), sheet=f'{tmp_path}/sheet.png')
   assert found.flaws == ()
   assert '"appearance_size": 3' in found.page
+
+
+def test_regions_are_labelled_by_attributes_category_and_score(tmp_path):
+  folder = record_folder.write_captions(tmp_path)
+  split = dataclasses.replace(
+    example_schema.open_split(str(folder), 'train'), attributes=('red', 'big')
+  )
+  record = {
+    'roi/box': np.zeros([2, 4]),
+    'roi/category': np.array([3, 0]),
+    'roi/score': np.array([0.25, 1.0]),
+  }
+  annotated = {**record, 'roi/attribute': [[2, 1], []]}
+  detected = {**record, 'roi/detected_attribute': np.array([0, 2])}
+
+  labels = contact_sheet.labels
+  assert labels(record, split) == ['cone 0.25', 'background 1.00']
+  assert labels(annotated, split) == ['big red cone 0.25', 'background 1.00']
+  assert labels(detected, split) == ['cone 0.25', 'big background 1.00']
+  detected['roi/detected_attribute'][0] = 3
+  (flaw,) = inspection.broken_attributes(detected, split)
+  assert flaw == 'an attribute is none of the 2'
 
 
 @pytest.mark.parametrize(

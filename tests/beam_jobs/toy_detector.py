@@ -5,6 +5,7 @@ import pathlib
 import tensorflow as tf
 
 CATEGORIES = ('left', 'right')
+ATTRIBUTES = ('red', 'big', 'old')
 APPEARANCE_SIZE = 4
 
 
@@ -46,16 +47,32 @@ class _Halves(tf.Module):
       'image_appearance': described(tf.constant([0.0]), 0.25)[:, 0],
       'top_categories': tf.tile([[[1, 2], [2, 1]]], [tf.size(width), 1, 1]),
       'top_probabilities': tf.stack([scores, 0.125 * scores], -1),
-      'attributes': tf.tile([[11, 12]], [tf.size(width), 1]),
+      'attributes': tf.tile([[1, 3]], [tf.size(width), 1]),
+      'attribute_scores': 0.5 * scores,
       'boxes': boxes,
       'categories': tf.tile([[1, 2]], [tf.size(width), 1]),
       'scores': scores,
       'count': 1 + tf.cast(wide, tf.int32),
     }
 
+  @tf.function(
+    input_signature=[
+      tf.TensorSpec([None], tf.string, 'image'),
+      tf.TensorSpec([None, None, 4], tf.float32, 'boxes'),
+    ]
+  )
+  def describe(self, image, boxes):
+    """Appearance: the box itself; of the image: its first box."""
+    del image
+    return {'appearance': boxes, 'image_appearance': boxes[:, 0]}
+
   @tf.function(input_signature=[])
   def list_categories(self):
     return {'categories': tf.constant(CATEGORIES)}
+
+  @tf.function(input_signature=[])
+  def list_attributes(self):
+    return {'attributes': tf.constant(ATTRIBUTES)}
 
 
 def write(folder: pathlib.Path) -> str:
@@ -64,6 +81,11 @@ def write(folder: pathlib.Path) -> str:
   tf.saved_model.save(
     model,
     str(folder),
-    {'detect': model.detect, 'categories': model.list_categories},
+    {
+      'detect': model.detect,
+      'categories': model.list_categories,
+      'attributes': model.list_attributes,
+      'appearance': model.describe,
+    },
   )
   return str(folder)

@@ -7,13 +7,13 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from serving import decoding, signatures
+from serving import decoding, regions, signatures
 from serving.detector import DetectorModule, open_detector
 from tests.beam_jobs import toy_detector
 from tests.data import record_folder
+from tests.tasks import small_detector
 from vlbert_tf.data import pipeline
 from vlbert_tf.tasks.detection import DetectionConfig, DetectionTask
-from vlbert_tf.tasks.detector_config import DetectorConfig
 
 RNG = np.random.default_rng(11)
 PHOTO = RNG.integers(0, 255, [30, 40, 3], np.uint8)
@@ -23,15 +23,21 @@ PHOTO = RNG.integers(0, 255, [30, 40, 3], np.uint8)
 def exported(tmp_path_factory):
   """A folder with an exported detector, and the model in it."""
   folder = tmp_path_factory.mktemp('detector')
-  records = record_folder.write_captions(folder)
-  task = DetectionTask(
+  task = _task(record_folder.write_captions(folder))
+  model = task.build_model()
+  module = DetectorModule(task, model)
+  path = str(folder / 'out')
+  tf.saved_model.save(module.root, path, signatures=module.signatures)
+  return tf.saved_model.load(path), model
+
+
+def _task(records, **fields):
+  return DetectionTask(
     DetectionConfig(
-      detector=DetectorConfig(
-        size='tiny',
+      detector=small_detector.config(
         image_short_side=48,
         image_long_side=64,
         anchor_sizes=[8, 16, 32],
-        rpn_width=8,
         proposals_before_nms=50,
         proposals=20,
         candidates=60,
@@ -39,13 +45,9 @@ def exported(tmp_path_factory):
         min_rois=3,
       ),
       train_data=pipeline.DataConfig(path=str(records)),
+      **fields,
     )
   )
-  model = task.build_model()
-  module = DetectorModule(task, model)
-  path = str(folder / 'out')
-  tf.saved_model.save(module.root, path, signatures=module.signatures)
-  return tf.saved_model.load(path), model
 
 
 def _detect(exported, *encoded):
@@ -99,6 +101,67 @@ def test_boxes_are_in_pixels_of_the_image_as_it_came(exported):
   assert (found['boxes'][0, count:] == signatures.PADDING_COORDINATE).all()
   assert (found['scores'][0, :count] > 0).all()
   assert set(found['categories'][0, :count]) <= {1, 2, 3}
+
+
+def test_boxes_that_others_found_have_the_same_appearance(exported):
+  encoded = _encoded(Image.fromarray(PHOTO), 'PNG')
+  found = _detect(exported, encoded)
+  count = int(found['count'][0])
+  # In another order, with padding between them.
+  boxes = np.full([2, count + 1, 4], signatures.PADDING_COORDINATE, np.float32)
+  boxes[0, 1:] = found['boxes'][0, :count][::-1]
+  boxes[1, :1] = [[50.0, 1.0, 60.0, 9.0]]  # beyond 40 pixels
+
+  told = exported[0].signatures['appearance'](
+    image=tf.constant([encoded] * 2), boxes=tf.constant(boxes)
+  )
+
+  assert told['appearance'].shape[:2] == (2, count + 1)
+  np.testing.assert_allclose(
+    told['appearance'][0, 1:], found['appearance'][0, :count][::-1], atol=1e-4
+  )
+  np.testing.assert_array_equal(told['appearance'][0, 0], 0.0)
+  np.testing.assert_allclose(
+    told['image_appearance'][0], found['image_appearance'][0], atol=1e-4
+  )
+  statuses = [status.decode() for status in told['status'].numpy()]
+  assert statuses == ['', regions.OUTSIDE]
+  np.testing.assert_array_equal(told['appearance'][1], 0.0)
+
+
+def test_a_detector_of_attributes_tells_them_by_name(tmp_path):
+  names = tmp_path / 'names.txt'
+  names.write_text('red\nbig\n')
+  records = record_folder.write_captions(tmp_path)
+  task = _task(records, attributes_file=str(names))
+  model = task.build_model()
+  # Whatever the box, the second attribute is the likeliest, by e³ to 1.
+  bias = model.roi_head.attribute.bias
+  model.roi_head.attribute.kernel.assign(
+    tf.zeros_like(model.roi_head.attribute.kernel)
+  )
+  bias.assign([9.0, 0.0, 3.0])
+  module = DetectorModule(task, model)
+  path = str(tmp_path / 'out')
+  tf.saved_model.save(module.root, path, signatures=module.signatures)
+
+  detector = open_detector(path)
+  found = detector.detect(
+    tf.constant([_encoded(Image.fromarray(PHOTO), 'PNG')])
+  )
+
+  assert set(detector.contracts) == {'detect', 'categories', 'attributes'}
+  assert found.keys() == detector.contracts['detect'].outputs.keys()
+  (told,) = detector.signatures['attributes']().values()
+  assert told.numpy().tolist() == [b'red', b'big']
+  count = int(found['count'][0])
+  assert found['attributes'][0, :count].numpy().tolist() == [2] * count
+  np.testing.assert_allclose(
+    found['attribute_scores'][0, :count],
+    np.exp(3) / (np.exp(3) + 1),
+    rtol=1e-5,
+  )
+  assert not found['attribute_scores'][0, count:].numpy().any()
 
 
 def _exif(image):

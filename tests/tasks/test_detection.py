@@ -5,6 +5,7 @@ import pytest
 import tensorflow as tf
 
 from tests.data import record_folder
+from tests.tasks import small_detector
 from vlbert_tf import elements
 from vlbert_tf.modeling.config import ModelConfig
 from vlbert_tf.tasks import inference, saved
@@ -13,23 +14,6 @@ from vlbert_tf.tasks.detector_config import (
   detector_architecture,
 )
 from vlbert_tf.training import experiments, runner
-
-DETECTOR = {
-  'size': 'tiny',
-  'image_short_side': 24,
-  'image_long_side': 32,
-  'max_objects': 3,
-  'anchor_sizes': [8, 16],
-  'anchor_ratios': [1.0],
-  'rpn_width': 8,
-  'proposals_before_nms': 12,
-  'proposals': 7,
-  'sampled_anchors': 8,
-  'sampled_rois': 5,
-  'candidates': 20,
-  'max_rois': 6,
-  'min_rois': 2,
-}
 
 
 @pytest.fixture(scope='module')
@@ -43,7 +27,7 @@ def _settings(records, **task):
   data = {'path': records, 'global_batch_size': 4}
   override = {
     'task': {
-      'detector': DETECTOR,
+      'detector': small_detector.SETTINGS,
       'train_data': data,
       'validation_data': {**data, 'split': 'train'},
       **task,

@@ -6,17 +6,12 @@ import tensorflow as tf
 
 from beam_jobs import job
 from tests.data import record_folder, test_visual_genome
+from tests.tasks import small_detector
 from vlbert_tf import elements
 from vlbert_tf.data import example_schema, pipeline, tfds_features
 from vlbert_tf.tasks import detection
-from vlbert_tf.tasks.detector_config import DetectorConfig
 
-DETECTOR = DetectorConfig(
-  size='tiny', image_short_side=24, image_long_side=32, max_objects=3,
-  anchor_sizes=[8.0, 16.0], anchor_ratios=[1.0], rpn_width=8,
-  proposals_before_nms=12, proposals=7, sampled_anchors=8, sampled_rois=16,
-  candidates=20, max_rois=6, min_rois=2, top_categories=3,
-)  # fmt: skip
+DETECTOR = small_detector.config(sampled_rois=16, top_categories=3)
 
 
 @pytest.fixture(scope='module')

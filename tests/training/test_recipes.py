@@ -8,6 +8,7 @@ import pytest
 import tensorflow as tf
 from official.modeling import optimization
 
+from vlbert_tf.tasks.detection import DetectionTask
 from vlbert_tf.training import experiments
 
 CONFIGS = pathlib.Path(__file__).parents[2] / 'configs'
@@ -117,7 +118,38 @@ def test_the_losses_of_the_released_code_are_set():
   assert pretraining.whole_words
   shares = pretraining.random_word_share, pretraining.kept_word_share
   assert shares == (0.1, 0.1)
+  assert pretraining.kept_roi_share == 0.1
+  assert pretraining.roi_targets == 'soft'
+  vcr = _params(OFFICIAL[1], 'official_base').task
+  assert vcr.kept_roi_share == 0.1
+  assert vcr.outlines
+  assert vcr.masked_word_weight == 0.0
   assert vqa.answer_loss == 'sigmoid'
+
+
+def test_the_detector_of_visual_genome_has_the_papers_sizes(tmp_path):
+  path = str(CONFIGS / 'detection' / 'visual_genome.yaml')
+  config = experiments.load_experiment('vlbert/detection', [path]).task
+  # Visual Genome's vocabularies have 1,600 objects and 400 attributes.
+  for field, count in (('categories_file', 1600), ('attributes_file', 400)):
+    names = tmp_path / f'{field}.txt'
+    names.write_text(''.join(f'name {k}\n' for k in range(count)))
+    setattr(config, field, str(names))
+  task = DetectionTask(config)
+  sizes = task.architecture()
+
+  assert (sizes.num_categories, sizes.num_attributes) == (1600, 400)
+  assert sizes.resnet.depths == (3, 4, 23, 3)
+  assert sizes.resnet.frozen_stages == 2
+  assert (sizes.resnet.strides[3], sizes.resnet.dilation) == (1, 2)
+  # §3.3: a score above 0.5, 10 to 100 RoIs.
+  assert (sizes.score_threshold, sizes.min_rois, sizes.max_rois) == (
+    0.5, 10, 100,
+  )  # fmt: skip
+  assert sizes.nms_iou == 0.3
+  assert sizes.top_categories == 10
+  shape = task.batch_shape()
+  assert (shape.short_side, shape.long_side) == (600, 1000)
 
 
 def test_sgd_has_momentum_and_weight_decay_in_the_gradient():

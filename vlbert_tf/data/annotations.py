@@ -43,13 +43,15 @@ class DetectedRegion(Region):
     top_categories: the likeliest categories, the most probable first ...
     top_probabilities: ... and how probable they are; what is missing to 1
       falls to the other categories and to background.
-    attribute: the likeliest attribute; 0 is none.
+    attribute: the likeliest attribute; 0 is none ...
+    attribute_score: ... and how probable it is.
   """
 
   appearance: bytes = b''
   top_categories: tuple[int, ...] = ()
   top_probabilities: tuple[float, ...] = ()
   attribute: int = 0
+  attribute_score: float = 0.0
 
 
 @dataclasses.dataclass(frozen=True)

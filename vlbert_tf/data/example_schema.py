@@ -51,7 +51,8 @@ class SplitInfo:
     categories: names; the k-th is `roi/category` k + 1, 0 is background.
     text_paths: for captions, tables `image_id<TAB>caption` in record order.
     contents: what the records hold of an image.
-    attributes: names; the k-th is `roi/attribute` k + 1. Empty but for objects.
+    attributes: names; the k-th is k + 1 in `roi/attribute` of objects, or in
+      `roi/detected_attribute`. Mostly empty.
   """
 
   folder: str
@@ -137,7 +138,7 @@ def parse_example(
     float32 `[R]`. By contents: `roi/feature` float16 `[R, A]`,
     `image/feature` float16 `[A]`; `roi/top_categories` int64 and
     `roi/top_probabilities` float32 `[R, k]`; `roi/detected_attribute` int64
-    `[R]`.
+    and `roi/detected_attribute_score` float32 `[R]`.
     Captions: `caption/text` string `[N]`. Questions:
     `question/id` int64 `[N]`; `question/text`, `question/type`,
     `question/answer_type` string `[N]`; ragged `answer/text` string and

@@ -18,6 +18,7 @@ IMAGE_FEATURE = 'image/feature'
 TOP_CATEGORIES = 'roi/top_categories'
 TOP_PROBABILITIES = 'roi/top_probabilities'
 ATTRIBUTE = 'roi/detected_attribute'
+ATTRIBUTE_SCORE = 'roi/detected_attribute_score'
 
 # On disk; half the bytes of float32, and appearance is not that exact.
 FEATURE_DTYPE = tf.float16
@@ -33,7 +34,7 @@ class Contents:
       0 where there is none.
     top_categories: k, the likeliest categories of each RoI with their
       probabilities; 0 where there are none.
-    attributes: whether each RoI has the likeliest attribute.
+    attributes: whether each RoI has the likeliest attribute and its score.
   """
 
   image: bool = True
@@ -56,6 +57,7 @@ class Contents:
       features[TOP_PROBABILITIES] = (tf.float32, shape)
     if self.attributes:
       features[ATTRIBUTE] = (tf.int64, (None,))
+      features[ATTRIBUTE_SCORE] = (tf.float32, (None,))
     return features
 
   def values(
@@ -89,6 +91,7 @@ class Contents:
       ]
     if self.attributes:
       values[ATTRIBUTE] = [each.attribute for each in regions]
+      values[ATTRIBUTE_SCORE] = [each.attribute_score for each in regions]
     return values
 
   def decode(self, record: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:

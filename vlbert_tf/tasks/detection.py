@@ -75,7 +75,11 @@ class DetectionTask(base.RecordTask):
       return files.read_names(config.attributes_file)
     data = config.train_data
     data = data if data.path else config.validation_data
-    return self.open_split(data).attributes if data.path else ()
+    if not data.path:
+      return ()
+    split = self.open_split(data)
+    # Those that a detector named are nothing to learn from.
+    return split.attributes if split.kind == example_schema.OBJECTS else ()
 
   def architecture(self) -> DetectorArchitecture:
     """The detector's architecture."""

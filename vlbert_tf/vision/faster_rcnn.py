@@ -180,19 +180,39 @@ class FasterRcnn(tf_keras.Model):
     rank = tf.cumsum(tf.cast(stays, tf.int32), axis=1, exclusive=True)
     stays &= (found.scores > config.score_threshold) | (rank < config.min_rois)
     rois, proposal = _first(found, stays, config.max_rois, proposal)
+    appearance, of_image = self._appearance(features, image_size, rois.boxes)
+    return Rois(
+      rois,
+      appearance,
+      of_image,
+      *_likeliest(logits, proposal, rois.valid, config.top_categories),
+      *self._attributes(appearance, rois),
+    )
+
+  def describe(
+    self, image: tf.Tensor, image_size: tf.Tensor, boxes: tf.Tensor
+  ) -> tuple[tf.Tensor, tf.Tensor]:
+    """Appearance of given boxes, as `detect_rois` tells it of its own.
+
+    Args:
+      image: float32 `[B, H, W, 3]`, RGB 0-255, zero in padding.
+      image_size: float32 `[B, 2]`, height and width without padding.
+      boxes: float32 `[B, R, 4]`, pixels of the image.
+
+    Returns:
+      float32 `[B, R, A]` of the boxes and `[B, A]` of the whole image.
+    """
+    features = self._features(image, image_size)
+    return self._appearance(features, image_size, boxes)
+
+  def _appearance(self, features, image_size, boxes):
     zeros = tf.zeros_like(image_size)
     whole = tf.concat([zeros, tf.reverse(image_size, [-1])], axis=-1)
-    boxes = tf.concat([whole[:, None], rois.boxes], axis=1)
+    boxes = tf.concat([whole[:, None], boxes], axis=1)
     appearance = tf.cast(
       self.roi_features.appearance(features, boxes), tf.float32
     )
-    return Rois(
-      rois,
-      appearance[:, 1:],
-      appearance[:, 0],
-      *_likeliest(logits, proposal, rois.valid, config.top_categories),
-      *self._attributes(appearance[:, 1:], rois),
-    )
+    return appearance[:, 1:], appearance[:, 0]
 
   def _attributes(self, appearance, rois: Detections):
     """Likeliest attribute of each RoI and its probability, or None and None."""
