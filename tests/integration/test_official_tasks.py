@@ -6,10 +6,12 @@ import pathlib
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 import tensorflow as tf
 
 from beam_jobs import job
+from tests.tasks import small_detector
 from vlbert_tf.data.readers import refcoco
 from vlbert_tf.training import experiments, runner
 
@@ -33,20 +35,12 @@ def _build(output_dir, dataset, *splits):
   )
 
 
-def _train(folder: pathlib.Path, fixtures, experiment, split, **task):
-  records = folder / experiment.partition('/')[2]
-  data = {'path': str(records), 'split': split, 'global_batch_size': 2}
+def _train(folder: pathlib.Path, dataset, experiment, split, **task):
+  data = {
+    'path': str(folder / dataset), 'split': split, 'global_batch_size': 2
+  }  # fmt: skip
   override = {
     'task': {
-      'vocab_file': str(fixtures / 'bert' / 'vocab.txt'),
-      'model': {
-        'size': 'tiny',
-        'max_text_length': 64,
-        'max_rois': 100,
-        'image_short_side': 60,
-        'image_long_side': 80,
-        'xla': 'none',
-      },
       'train_data': data,
       'validation_data': {**data, 'global_batch_size': 16},
       **task,
@@ -65,6 +59,20 @@ def _train(folder: pathlib.Path, fixtures, experiment, split, **task):
   one_device = tf.distribute.OneDeviceStrategy('CPU:0')
   runner.train(params, 'train', str(model_dir), one_device)
   return str(model_dir)
+
+
+def _reads_text(fixtures, **task):
+  """Settings of a small VL-BERT."""
+  model = {
+    'size': 'tiny',
+    'max_text_length': 64,
+    'max_rois': 100,
+    'image_short_side': 60,
+    'image_long_side': 80,
+    'xla': 'none',
+  }
+  vocabulary = str(fixtures / 'bert' / 'vocab.txt')
+  return {'vocab_file': vocabulary, 'model': model, **task}
 
 
 def _predict(**values) -> None:
@@ -86,6 +94,125 @@ def _program(module: str, **values) -> str:
   return done.stdout
 
 
+def test_questions_go_all_the_way(fixtures, tmp_path):
+  stem, coco = fixtures / 'vqa' / 'v2', fixtures / 'coco'
+  annotations = f'{stem}_mscoco_val2014_annotations.json'
+  source = (
+    f'questions={stem}_OpenEnded_mscoco_val2014_questions.json,'
+    f'images={coco}/images,instances={coco}/instances.json'
+  )
+  manifest = _build(
+    tmp_path, 'vqa', f'val,{source},annotations={annotations}', f'test,{source}'
+  )
+  assert manifest['splits']['val']['annotations'] == 177
+
+  answers = str(tmp_path / 'vqa' / '1.0.0' / 'answers.txt')
+  settings = _reads_text(fixtures, answers_file=answers)
+  model_dir = _train(tmp_path, 'vqa', 'vlbert/vqa', 'val', **settings)
+  files = {split: f'{tmp_path}/{split}.json' for split in ('val', 'test')}
+  for split, results in files.items():
+    _predict(model_dir=model_dir, split=split, output=results)
+  judged = _evaluate(results=files['val'], annotations=annotations)
+  inside = _evaluate(model_dir=model_dir, split='val')
+
+  assert judged['questions'] == 177
+  assert judged['overall'] == pytest.approx(
+    100 * inside['vqa_accuracy'], abs=0.01
+  )
+  # The same questions without their answers are answered in the same way.
+  val, test = (json.loads(pathlib.Path(f).read_text()) for f in files.values())
+  assert val == test
+
+
+@pytest.mark.parametrize(
+  ('dataset', 'count'), [('captions', 50), ('coco_captions', 125)]
+)
+def test_captions_are_trained_on(fixtures, tmp_path, dataset, count):
+  coco = fixtures / 'coco'
+  source = f'images={coco}/images,instances={coco}/instances.json'
+  if dataset == 'captions':
+    table = fixtures / 'conceptual_captions'
+    table /= 'Validation_GCC-1.1.0-Validation.tsv'
+    urls = {line.split('\t')[1] for line in table.read_text().splitlines()}
+    # One of the images is gone.
+    there = [url for url in urls if (coco / 'images' / _name(url)).exists()]
+    index = tmp_path / 'index.tsv'
+    index.write_text(''.join(f'{url}\t{_name(url)}\n' for url in there))
+    source += f',captions={table},image_index={index}'
+  else:
+    source += f',captions={coco}/captions.json'
+  manifest = _build(tmp_path, dataset, f'val,{source}')
+  assert manifest['splits']['val']['annotations'] == count
+
+  settings = _reads_text(fixtures, swap_probability=0.0)
+  model_dir = _train(tmp_path, dataset, 'vlbert/pretraining', 'val', **settings)
+  inside = _evaluate(model_dir=model_dir, split='val')
+
+  losses = [inside[f'masked_{part}_loss'] for part in ('word', 'roi')]
+  assert np.isfinite(losses).all()
+  assert min(losses) > 0
+  assert inside['cut_texts'] == 0.0
+
+
+def _name(url: str) -> str:
+  return url.rpartition('/')[2]
+
+
+def test_visual_genome_trains_a_detector(fixtures, tmp_path):
+  """Objects of the photos in Visual Genome's form, and its own vocabularies."""
+  coco = fixtures / 'coco'
+  content = json.loads((coco / 'instances.json').read_text())
+  names = {row['id']: row['name'] for row in content['categories']}
+  objects, attributes = {}, {}
+  for row in content['annotations']:
+    x, y, w, h = row['bbox']
+    box = {'object_id': row['id'], 'x': x, 'y': y, 'w': w, 'h': h}
+    place = row['image_id']
+    objects.setdefault(place, []).append(
+      {**box, 'names': [names[row['category_id']]]}
+    )
+    attributes.setdefault(place, []).append(
+      {**box, 'attributes': ['red' if row['id'] % 2 else 'small']}
+    )
+  files = {
+    'image_data': [
+      {'image_id': row['id'], 'width': row['width'], 'height': row['height']}
+      for row in content['images']
+    ],
+    'objects': [{'image_id': k, 'objects': v} for k, v in objects.items()],
+    'attributes': [
+      {'image_id': k, 'attributes': v} for k, v in attributes.items()
+    ],
+  }
+  for name, rows in files.items():
+    (tmp_path / f'{name}.json').write_text(json.dumps(rows))
+  words = fixtures / 'visual_genome'
+  manifest = _build(
+    tmp_path,
+    'visual_genome',
+    ','.join(
+      [
+        f'val,images={coco}/images,categories={words}/objects_vocab.txt',
+        f'attribute_names={words}/attributes_vocab.txt',
+        *(f'{name}={tmp_path}/{name}.json' for name in files),
+      ]
+    ),
+  )
+  assert len(manifest['categories']) == 1600
+  assert len(manifest['attributes']) == 400
+  lost = manifest['splits']['val']['dropped_images']
+  assert manifest['splits']['val']['images'] + lost == len(objects)
+
+  detector = {**small_detector.SETTINGS, 'max_objects': 50, 'proposals': 20}
+  model_dir = _train(
+    tmp_path, 'visual_genome', 'vlbert/detection', 'val', detector=detector
+  )
+  inside = _evaluate(model_dir=model_dir, split='val')
+
+  assert inside['attribute_loss'] > 0
+  assert 0.0 <= inside['mAP50'] <= 1.0
+
+
 def test_refcoco_plus_goes_all_the_way(fixtures, tmp_path):
   folder = fixtures / 'refcoco+'
   refs, instances = folder / 'refs(unc).p', folder / 'instances.json'
@@ -99,7 +226,9 @@ def test_refcoco_plus_goes_all_the_way(fixtures, tmp_path):
     counts = manifest['splits'][split]
     assert counts['annotations'] + counts['dropped_annotations'] == sentences
 
-  model_dir = _train(tmp_path, fixtures, 'vlbert/refcoco', 'train')
+  model_dir = _train(
+    tmp_path, 'refcoco', 'vlbert/refcoco', 'train', **_reads_text(fixtures)
+  )
   results = f'{tmp_path}/testB.json'
   _predict(model_dir=model_dir, split='testB', output=results)
   judged = _evaluate(
@@ -129,9 +258,8 @@ def test_vcr_goes_all_the_way(fixtures, photos, tmp_path):
 
   files, inside = {}, {}
   for sub_task in ('answer', 'rationale'):
-    model_dir = _train(
-      tmp_path, fixtures, 'vlbert/vcr', 'val', sub_task=sub_task
-    )
+    settings = _reads_text(fixtures, sub_task=sub_task)
+    model_dir = _train(tmp_path, 'vcr', 'vlbert/vcr', 'val', **settings)
     files[sub_task] = f'{tmp_path}/{sub_task}.csv'
     _predict(model_dir=model_dir, split='val', output=files[sub_task])
     inside[sub_task] = _evaluate(model_dir=model_dir, split='val')
