@@ -41,7 +41,11 @@ def test_a_polygon_without_a_center_hides_nothing():
   )
 
 
-def test_no_roi_has_no_mask():
+def test_rois_without_outlines_and_no_roi_at_all():
+  boxes = [[0, 0, 5, 5], [1, 1, 2, 3]]
+  np.testing.assert_array_equal(
+    _masks([None, None], boxes, 3), np.ones([2, 3, 3])
+  )
   assert _masks([], np.zeros([0, 4]), 3).shape == (0, 3, 3)
 
 

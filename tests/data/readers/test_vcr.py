@@ -36,7 +36,8 @@ def read(tmp_path):
     # The last one lies outside the image.
     'boxes': [[1, 2, 30, 40, 0.9], [5, 20, 120, 50, 0.8], [40, 2, 60, 40, 1.0],
               [200, 2, 210, 9, 0.7]],
-    'segms': [[[[1, 2], [30, 2], [30, 40]]], [], [], []],
+    # The second one has a line and no polygon.
+    'segms': [[[], [[1, 2], [30, 2], [30, 40]]], [[[5, 6], [7, 8]]], [], []],
     'width': 100,
     'height': 50,
   }  # fmt: skip
@@ -79,6 +80,7 @@ def test_a_line_becomes_a_question_with_tags(read):
     'person', 'diningtable', 'person',
   ]  # fmt: skip
   assert json.loads(image.regions[0].polygons) == [[[1, 2], [30, 2], [30, 40]]]
+  assert [region.polygons for region in image.regions[1:]] == ['', '']
 
 
 def test_lines_of_the_test_split_have_no_labels(read):

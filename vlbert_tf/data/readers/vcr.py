@@ -5,7 +5,9 @@ of integers points at objects of the image.
 """
 
 import dataclasses
+import itertools
 import json
+import math
 import os
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -211,7 +213,7 @@ def _read_objects(path: str, image: str, categories: Sequence[str]) -> Objects:
         number,
         float(box[4]),
         tag,
-        json.dumps(shape) if shape else '',
+        _outline(shape),
       )
       for tag, (number, (_, box, shape)) in enumerate(
         zip(numbers, rows, strict=True)
@@ -223,6 +225,16 @@ def _read_objects(path: str, image: str, categories: Sequence[str]) -> Objects:
     ) from error
   regions, drops = clip_regions(image, regions, *size)
   return Objects(names, regions, size, tuple(drops))
+
+
+def _outline(polygons: Any) -> str:
+  """JSON of the polygons that have an inside; '' where there is none."""
+  kept = [
+    points
+    for points in polygons or ()
+    if len(points) > 2 and all(map(math.isfinite, itertools.chain(*points)))
+  ]
+  return json.dumps(kept) if kept else ''
 
 
 def _row(line: str) -> dict[str, Any]:
