@@ -1,7 +1,7 @@
 # Each target sets up what it needs; `make demo` and `make test` work on a
 # fresh machine. Another Python: make PYTHON=/path/to/python3.11 demo
 
-.PHONY: demo demo-all test test-slow test-serving test-web toy-model bench \
+.PHONY: demo demo-all web test test-slow test-serving test-web toy-model bench \
   bench-easy-vqa bench-detection bench-encoder bench-serving bench-beam \
   bench-vision demo-detector bazel-test build-files lint format lock install \
   clean
@@ -40,11 +40,21 @@ test-web: $(READY)
 toy-model: $(READY)
 	$(BIN)/python -m tests.serving.toy_model build/toy
 
-# The export of `make demo`, or MODEL_DIR, on this machine: answers in a second
-# and their latencies, with batching and without.
+# The export of `make demo`, or another.
 MODEL_DIR := build/demo/export
 
-bench-serving: $(READY)
+$(MODEL_DIR):
+	@echo "A model is served that was exported. Received: $@, which is not" \
+	  "there. Run make demo first, or pass MODEL_DIR=EXPORT." >&2
+	@exit 1
+
+# The model on a page for the browser, whose address is printed at once.
+web: $(MODEL_DIR) $(READY)
+	$(BIN)/vlbert-serve --model_dir=$(MODEL_DIR) --web $(addprefix \
+	  --web_photos=,$(wildcard build/demo/data/images/test))
+
+# Answers in a second and their latencies, with batching and without.
+bench-serving: $(MODEL_DIR) $(READY)
 	$(BIN)/python -m benchmarks.serving --seconds=20 --model_dir=$(MODEL_DIR)
 # Builds all and runs the fast tests that a change can have touched.
 # More flags of Bazel: make BAZEL_FLAGS=--jobs=1 bazel-test

@@ -4,22 +4,26 @@
   vlbert-serve --model_dir=EXPORT_ROOT --model_name=vlbert --port=8500
   vlbert-serve --model_config_file=model_server.config --enable_batching \\
     --batching_parameters_file=batching_parameters.txt
+  vlbert-serve --model_dir=EXPORT_ROOT --web
 
 EXPORT_ROOT holds a SavedModel in a folder with a number for a name; the
 highest is served, and a higher one that appears later takes over once it is
 warm. API, flags and configuration files are TensorFlow Serving's, so clients
 and settings work with either server. When ready, the program prints `Serving
 MODEL version N on HOST:PORT`. SIGTERM or Ctrl-C: calls under way are answered,
-then it ends.
+then it ends. With --web it also offers a page for a browser, whose address is
+the first line that it prints; vlbert-web offers the same page elsewhere.
 """
 
-import os
+import contextlib
 import pathlib
 import signal
 import threading
+from collections.abc import Callable, Iterator
 
 from absl import flags, logging
 
+from serving import port_file
 from serving.server import versions
 from vlbert_tf import program
 
@@ -90,6 +94,25 @@ _DRAIN_SECONDS = flags.DEFINE_float(
   'Time that calls under way have to finish when the server is stopped.',
   lower_bound=0,
 )
+_WEB = flags.DEFINE_bool(
+  'web', False, 'Also offer a page to ask the models about your own images.'
+)
+_WEB_HOST = flags.DEFINE_string(
+  'web_host',
+  '127.0.0.1',
+  'Interface of the page; the default is reachable from this machine only. '
+  'There is no log-in and no encryption.',
+)
+_WEB_PORT = flags.DEFINE_integer(
+  'web_port',
+  8080,
+  'Port of the page; 0 for any free one.',
+  lower_bound=0,
+  upper_bound=65535,
+)
+_WEB_PHOTOS = flags.DEFINE_string(
+  'web_photos', '', 'Folder of images that the page offers.'
+)
 
 
 def main(argv: list[str]) -> None:
@@ -100,6 +123,17 @@ def main(argv: list[str]) -> None:
       'See vlbert-serve --help.'
     )
   _check_flags()
+  with contextlib.ExitStack() as page:
+    show = page.enter_context(_page()) if _WEB.value else None
+    _serve(show)
+
+
+def _serve(show: Callable[[object, str], None] | None) -> None:
+  """Loads the models and answers until a signal comes.
+
+  Args:
+    show: gets the models and the address when they answer.
+  """
   models, tls, metrics_path = _read_settings()
   from serving.server import listener, metrics, monitoring, registry, watcher
 
@@ -126,6 +160,8 @@ def main(argv: list[str]) -> None:
   if _POLL_SECONDS.value:
     follower.start(_POLL_SECONDS.value)
   _announce(served, server.address)
+  if show:
+    show(served, server.address)
   stopped.wait()
   logging.info('Stopping: calls under way are answered first')
   follower.stop()
@@ -153,6 +189,33 @@ def _check_flags() -> None:
       f'Received: {_MONITORING_CONFIG_FILE.value!r}, {_REST_API_PORT.value}. '
       'Pass both, for a page of metrics, or neither.'
     )
+  if _WEB.value and _SSL_CONFIG_FILE.value:
+    raise ValueError(
+      '--web asks the models without encryption. Received: --ssl_config_file '
+      'as well. Leave one of the two out.'
+    )
+
+
+@contextlib.contextmanager
+def _page() -> Iterator[Callable[[object, str], None]]:
+  """The page, which waits for the models until it is told of them."""
+  from serving.web import about, application, page, photos, upstream
+
+  # Which models a file names is known when TensorFlow has been imported.
+  named = pathlib.PurePath(_MODEL_CONFIG_FILE.value).name or _MODEL_NAME.value
+  models = application.Models(names=[named])
+  settings = application.Settings(photos=photos.offered(_WEB_PHOTOS.value))
+  place = page.Place(host=_WEB_HOST.value, port=_WEB_PORT.value)
+
+  def show(served, address: str) -> None:
+    models.names = sorted(served.names())
+    newest = [served.find(name) for name in models.names]
+    models.about = ' '.join(about.of_export(found.path) for found in newest)
+    models.upstream = upstream.Upstream(address, models.names)
+
+  with page.beside(models, settings, place) as port:
+    print(f'Open http://{_WEB_HOST.value}:{port}/', flush=True)
+    yield show
 
 
 def _read_settings() -> tuple:
@@ -195,7 +258,7 @@ def _calls(measures):
 def _announce(served, address: str) -> None:
   """Tells scripts and people that the server answers, and what."""
   if _PORT_FILE.value:
-    _write_port(pathlib.Path(_PORT_FILE.value), address)
+    port_file.write(_PORT_FILE.value, int(address.rpartition(':')[2]))
   for name in sorted(served.names()):
     version = served.find(name).version
     print(f'Serving {name} version {version} on {address}', flush=True)
@@ -207,13 +270,6 @@ def _stop_on_signals() -> threading.Event:
   for number in (signal.SIGTERM, signal.SIGINT):
     signal.signal(number, lambda *_: stopped.set())
   return stopped
-
-
-def _write_port(path: pathlib.Path, address: str) -> None:
-  """Writes aside and renames: a reader sees the whole number or no file."""
-  aside = path.with_name(f'{path.name}.{os.getpid()}')
-  aside.write_text(address.rpartition(':')[2] + '\n', encoding='utf-8')
-  aside.replace(path)
 
 
 def cli() -> None:

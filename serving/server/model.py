@@ -26,6 +26,7 @@ class LoadedVersion:
   Attributes:
     name: name that requests ask for.
     version: number of the folder.
+    path: the folder.
     signature_defs: all signatures of the file by name, as metadata shows them.
   """
 
@@ -41,6 +42,7 @@ class LoadedVersion:
     """
     self.name = name
     self.version = int(path.name)
+    self.path = path
     start = time.monotonic()
     self.signature_defs = _signature_defs(path)
     try:

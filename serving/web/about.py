@@ -5,6 +5,9 @@ import pathlib
 from collections.abc import Mapping
 from typing import Any
 
+from absl import logging
+
+_CARD = 'assets.extra/model_card.json'
 _TASKS = {
   'vlbert/vqa': 'answers questions',
   'vlbert/refcoco': 'finds what an expression means',
@@ -45,6 +48,19 @@ def read_card(path: str) -> str:
       'A model card is assets.extra/model_card.json of an export. '
       f'Received: {path}, {type(error).__name__}. Correct --model_cards.'
     ) from error
+
+
+def of_export(version: pathlib.Path) -> str:
+  """See `read_card`, of an export's folder; '' where it has no good card."""
+  path = version / _CARD
+  if not path.is_file():
+    return ''
+  try:
+    return read_card(str(path))
+  except ValueError as error:
+    # The model answers without it.
+    logging.warning('%s', error)
+    return ''
 
 
 def describe(card: Mapping[str, Any]) -> str:

@@ -13,7 +13,7 @@ from aiohttp import web
 from serving import connection
 from serving.web import answering, guards, pictures
 from serving.web.photos import Photo
-from serving.web.upstream import Upstream
+from serving.web.upstream import Abilities, Upstream
 
 _STATIC = pathlib.Path(__file__).parent / 'static'
 # Decoded, the largest image of each takes 200 MB.
@@ -31,21 +31,33 @@ class Settings:
     about: what people should know of the models; may be empty.
     photos: that are offered.
     max_upload_mb: largest image that is taken.
-    allow_any_host: whether requests by other names than those of this machine
-      are answered.
   """
 
   about: str = ''
   photos: Sequence[Photo] = ()
   max_upload_mb: int = 20
-  allow_any_host: bool = False
+
+
+@dataclasses.dataclass(kw_only=True)
+class Models:
+  """What the page asks; may be set from another thread.
+
+  Attributes:
+    names: of the models.
+    upstream: None for as long as the server loads them.
+    about: what is known of them once they are loaded.
+  """
+
+  names: Sequence[str]
+  upstream: Upstream | None = None
+  about: str = ''
 
 
 class _Pages:
   """Handlers of the requests."""
 
-  def __init__(self, upstream: Upstream, settings: Settings) -> None:
-    self._upstream = upstream
+  def __init__(self, models: Models, settings: Settings) -> None:
+    self._models = models
     self._settings = settings
     self._photos = {photo.name: photo for photo in settings.photos}
     self._threads = futures.ThreadPoolExecutor(_THREADS)
@@ -65,11 +77,15 @@ class _Pages:
   async def abilities(self, request: web.Request) -> web.StreamResponse:
     """What the page offers."""
     del request
-    found = await self._in_thread(self._upstream.abilities)
+    models = self._models
+    if models.upstream is None:
+      found = Abilities(models={}, missing=[], loading=list(models.names))
+    else:
+      found = await self._in_thread(models.upstream.abilities)
     return web.json_response(
       {
         **dataclasses.asdict(found),
-        'about': self._settings.about,
+        'about': f'{self._settings.about} {models.about}'.strip(),
         'max_upload_mb': self._settings.max_upload_mb,
         'photos': [
           {'name': photo.name, 'title': photo.title, 'credit': photo.credit}
@@ -88,12 +104,15 @@ class _Pages:
     """RoIs of the image in the body."""
     data = await request.read()
     found = await self._in_thread(
-      lambda: answering.regions(self._upstream, pictures.prepare(data))
+      lambda: answering.regions(self._upstream(), pictures.prepare(data))
     )
     return web.json_response(found)
 
   async def ask(self, request: web.Request) -> web.StreamResponse:
-    """One question about an image; fields `image` and `text`."""
+    """One question about an image.
+
+    Fields `image` and `text`, and `candidate` once for each to choose from.
+    """
     function = request.match_info['function']
     if function not in answering.FUNCTIONS:
       raise web.HTTPNotFound
@@ -105,9 +124,10 @@ class _Pages:
         f'Received: {", ".join(sorted(form)) or "none"}. Load the page anew.'
       )
     data = image.file.read()
+    candidates = [c for c in form.getall('candidate', ()) if isinstance(c, str)]
     found = await self._in_thread(
       lambda: answering.answer(
-        self._upstream, function, pictures.prepare(data), text
+        self._upstream(), function, pictures.prepare(data), text, candidates
       )
     )
     return web.json_response(found)
@@ -116,7 +136,21 @@ class _Pages:
     """Ends the threads and the connection."""
     del application
     self._threads.shutdown(wait=False, cancel_futures=True)
-    self._upstream.close()
+    if self._models.upstream:
+      self._models.upstream.close()
+
+  def _upstream(self) -> Upstream:
+    """The models, loaded.
+
+    Raises:
+      ServerUnavailableError: they are not.
+    """
+    if self._models.upstream is None:
+      raise connection.ServerUnavailableError(
+        'A question needs a model that is loaded. Received: one that still is '
+        f'being loaded, {", ".join(self._models.names)}. Ask again in a moment.'
+      )
+    return self._models.upstream
 
   def _in_thread(self, function: Callable, *arguments) -> Awaitable:
     """Decoding and waiting for models would hold up all other requests."""
@@ -124,23 +158,27 @@ class _Pages:
     return loop.run_in_executor(self._threads, function, *arguments)
 
 
-def build(upstream: Upstream, settings: Settings) -> web.Application:
+def build(
+  models: Models, settings: Settings, any_host: bool = False
+) -> web.Application:
   """The application, not yet on a socket.
 
   Args:
-    upstream: the models; closed with the application.
+    models: that are asked; their connection is closed with the application.
     settings: of the page.
+    any_host: whether requests by other names than those of this machine are
+      answered.
 
   Returns:
     For `aiohttp.web`.
   """
-  pages = _Pages(upstream, settings)
+  pages = _Pages(models, settings)
   limit = settings.max_upload_mb * _MEGABYTE
   application = web.Application(
     # A form takes a few lines more than its file.
     client_max_size=limit + _MEGABYTE // 16,
     middlewares=[
-      guards.only_this_site(settings.allow_any_host),
+      guards.only_this_site(any_host),
       _told_as_json(settings.max_upload_mb),
     ],
   )

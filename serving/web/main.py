@@ -6,17 +6,17 @@
   vlbert-web --photos=build/demo/data/images/test \\
       --about='Trained on drawn scenes: ask about colors and shapes.'
 
-A server must run, see vlbert-serve --help; TensorFlow Serving will do as well.
-The page offers what the models can do: questions, attention, referring
-expressions, blanks in sentences, captions. When ready, the program prints the
-address to open. Nothing is loaded from other sites.
+A server must run, see vlbert-serve --help, whose flag --web starts both at
+once; TensorFlow Serving will do as well. A page that is opened first waits for
+it. The page offers what the models can do: questions, attention, four answers
+to choose from, referring expressions, blanks in sentences, captions. When
+ready, the program prints the address to open. Nothing is loaded from other
+sites.
 """
-
-import os
-import pathlib
 
 from absl import flags, logging
 
+from serving import port_file
 from vlbert_tf import program
 
 _SERVER = flags.DEFINE_string(
@@ -55,8 +55,6 @@ _MAX_UPLOAD_MB = flags.DEFINE_integer(
   'max_upload_mb', 20, 'Largest image that is taken.', lower_bound=1
 )
 
-_LOOPBACK = ('127.0.0.1', '::1', 'localhost')
-
 
 def main(argv: list[str]) -> None:
   """Offers the page until a signal comes."""
@@ -72,10 +70,7 @@ def main(argv: list[str]) -> None:
 
   cards = [about.read_card(path) for path in _MODEL_CARDS.value]
   told = ' '.join([_ABOUT.value, *cards]).strip()
-  offered = photos.in_packages()
-  if _PHOTOS.value:
-    offered = photos.in_folder(_PHOTOS.value) + offered
-  asyncio.run(_offer(told, offered))
+  asyncio.run(_offer(told, photos.offered(_PHOTOS.value)))
 
 
 async def _offer(told, offered) -> None:
@@ -83,41 +78,28 @@ async def _offer(told, offered) -> None:
   import asyncio
   import signal
 
-  from aiohttp import web
+  from serving.web import application, page, upstream
 
-  from serving.web import application, upstream
-
-  settings = application.Settings(
-    about=told,
-    photos=offered,
-    max_upload_mb=_MAX_UPLOAD_MB.value,
-    allow_any_host=_HOST.value not in _LOOPBACK,
+  models = application.Models(
+    names=_MODEL_NAMES.value,
+    upstream=upstream.Upstream(
+      _SERVER.value, _MODEL_NAMES.value, _TIMEOUT_SECONDS.value
+    ),
   )
-  models = upstream.Upstream(
-    _SERVER.value, _MODEL_NAMES.value, _TIMEOUT_SECONDS.value
+  settings = application.Settings(
+    about=told, photos=offered, max_upload_mb=_MAX_UPLOAD_MB.value
   )
   stopped = asyncio.Event()
   loop = asyncio.get_running_loop()
   for number in (signal.SIGTERM, signal.SIGINT):
     loop.add_signal_handler(number, stopped.set)
-  runner = web.AppRunner(application.build(models, settings), access_log=None)
-  await runner.setup()
-  site = web.TCPSite(runner, _HOST.value, _PORT.value)
-  await site.start()
-  port = runner.addresses[0][1]
-  if _PORT_FILE.value:
-    _write_port(pathlib.Path(_PORT_FILE.value), port)
-  print(f'Open http://{_HOST.value}:{port}/', flush=True)
-  await stopped.wait()
-  logging.info('Stopping.')
-  await runner.cleanup()
-
-
-def _write_port(path: pathlib.Path, port: int) -> None:
-  """Writes aside and renames: a reader sees the whole number or no file."""
-  aside = path.with_name(f'{path.name}.{os.getpid()}')
-  aside.write_text(f'{port}\n', encoding='utf-8')
-  aside.replace(path)
+  place = page.Place(host=_HOST.value, port=_PORT.value)
+  async with page.offered(models, settings, place) as port:
+    if _PORT_FILE.value:
+      port_file.write(_PORT_FILE.value, port)
+    print(f'Open http://{_HOST.value}:{port}/', flush=True)
+    await stopped.wait()
+    logging.info('Stopping.')
 
 
 def cli() -> None:

@@ -52,6 +52,15 @@ _SHIPPED = (
 )
 
 
+def offered(folder: str = '') -> list[Photo]:
+  """Those of a folder, if one is named, then those of packages.
+
+  Raises:
+    ValueError: as `in_folder`.
+  """
+  return [*(in_folder(folder) if folder else []), *in_packages()]
+
+
 def in_packages() -> list[Photo]:
   """Photographs of those packages that are installed."""
   found = []

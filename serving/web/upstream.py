@@ -12,6 +12,7 @@ from serving.web import metadata
 
 _DETECT = signatures.DETECT.name
 _CATEGORIES = signatures.CATEGORIES.name
+_TIMEOUT_SECONDS = 60
 FUNCTIONS = (_DETECT, *answers.OF_FUNCTION)
 
 
@@ -37,17 +38,22 @@ class Abilities:
   Attributes:
     models: name of the model that is asked, by function of `signatures`.
     missing: names of models that the server does not have.
+    loading: names of models that it is about to have.
   """
 
   models: dict[str, str]
   missing: list[str]
+  loading: list[str] = dataclasses.field(default_factory=list)
 
 
 class Upstream:
   """Models of one server; may be used from several threads."""
 
   def __init__(
-    self, target: str, model_names: Sequence[str], timeout_seconds: float
+    self,
+    target: str,
+    model_names: Sequence[str],
+    timeout_seconds: float = _TIMEOUT_SECONDS,
   ) -> None:
     """Prepares a connection, which the first call opens.
 
@@ -90,28 +96,20 @@ class Upstream:
     Raises:
       ServerUnavailableError, DeadlineExceededError, ModelError: as a client.
     """
-    found = {}
-    for name, settings in self._settings.items():
-      try:
-        found[name] = metadata.input_names(
-          self._call(
-            settings,
-            self._channel.unary_unary(
-              metadata.METHOD,
-              request_serializer=metadata.Request.SerializeToString,
-              response_deserializer=metadata.Response.FromString,
-            ),
-            metadata.request_for(name),
-          )
-        )
-      except connection.ModelError as error:
-        if error.code is not grpc.StatusCode.NOT_FOUND:
-          raise
+    found, absent = {}, []
+    for name in self._settings:
+      response = self._told(metadata.SIGNATURES, name)
+      if response is None:
+        absent.append(name)
+      else:
+        found[name] = metadata.input_names(response)
     self._signatures = found
     asked = {name: self._model_for(name) for name in FUNCTIONS}
+    loading = [name for name in absent if self._is_loading(name)]
     return Abilities(
       models={name: model for name, model in asked.items() if model},
-      missing=[name for name in self._settings if name not in found],
+      missing=[name for name in absent if name not in loading],
+      loading=loading,
     )
 
   def regions(self, image: images.Image) -> list[Region]:
@@ -173,6 +171,24 @@ class Upstream:
       boxes = [region.box for region in self.regions(request.image)]
       request = dataclasses.replace(request, boxes=boxes or None)
     return self._clients[model, has_detector].send(request)
+
+  def _is_loading(self, name: str) -> bool:
+    response = self._told(metadata.STATUS, name)
+    return response is not None and metadata.is_loading(response)
+
+  def _told(self, about: metadata.Kind, name: str) -> object | None:
+    """What the server says of a model; None where it has none of the name."""
+    method = self._channel.unary_unary(
+      about.method,
+      request_serializer=about.request.SerializeToString,
+      response_deserializer=about.response.FromString,
+    )
+    try:
+      return self._call(self._settings[name], method, about.request_for(name))
+    except connection.ModelError as error:
+      if error.code is not grpc.StatusCode.NOT_FOUND:
+        raise
+      return None
 
   def _known_model_for(self, function: str) -> str | None:
     if not self._signatures:

@@ -1,5 +1,6 @@
 """vlbert-serve as a process: from its start to its end, asked by vlbert-ask."""
 
+import json
 import socket
 import subprocess
 import sys
@@ -103,6 +104,34 @@ def test_a_server_takes_tensorflow_servings_flags_and_files(tmp_path):
   assert code == 0
 
 
+def test_one_command_serves_models_and_a_page_to_ask_them(tmp_path):
+  toy_model.export(tmp_path / 'export' / '2', factor=2.0)
+  card = tmp_path / 'export' / '2' / 'assets.extra' / 'model_card.json'
+  card.parent.mkdir(exist_ok=True)
+  card.write_text(
+    '{"task": "vlbert/vqa", "settings": {"train_data": {"path": "r/scenes"}},'
+    ' "metrics": {}}'
+  )
+  with server_process.ServerProcess(
+    tmp_path, f'--model_dir={tmp_path / "export"}', '--web', '--web_port=0'
+  ) as server:
+    opened, served = (server.process.stdout.readline() for _ in range(2))
+    url = opened.split()[1] + 'api/abilities'
+    assert url.startswith('http://127.0.0.1:')
+    told = {'loading': ['vlbert']}
+    # The file with the port is there a moment before the page is told.
+    while told['loading']:
+      told = json.load(urllib.request.urlopen(url, timeout=60))
+    code = server.terminate()
+
+  assert served == f'Serving vlbert version 2 on {server.address}\n'
+  assert told['models']['answer'] == 'vlbert'
+  assert told['about'].startswith(
+    'This model answers questions; it was trained on scenes.'
+  )
+  assert code == 0
+
+
 @pytest.mark.parametrize(
   ('flags', 'sentence'),
   [
@@ -113,6 +142,14 @@ def test_a_server_takes_tensorflow_servings_flags_and_files(tmp_path):
       'needs --enable_batching',
     ),
     (['--model_config_file=a', '--rest_api_port=8501'], 'go together'),
+    (
+      ['--model_config_file=a', '--web', '--ssl_config_file=b'],
+      'without encryption',
+    ),
+    (
+      ['--model_config_file=a', '--web', '--web_photos=/nowhere'],
+      'A folder of photographs must hold images.',
+    ),
   ],
 )
 def test_flags_that_do_not_go_together_are_told(flags, sentence):

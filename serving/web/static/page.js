@@ -1,12 +1,16 @@
 // The page: choosing a picture, asking, showing.
 
 import {Gaze} from './gaze.js';
+import {complain, forgive, tell} from './messages.js';
 import {draw, percent} from './overlay.js';
+import {offerPhotos} from './photos.js';
 import {make, scoreList, sentence, wordLists} from './results.js';
 import * as server from './server.js';
+import {boxAt, Tags} from './tags.js';
+import {waitForModels} from './waiting.js';
 
 const MEGABYTE = 1 << 20;
-const FORMS = ['answer', 'ground', 'fill_mask', 'match'];
+const FORMS = ['answer', 'choose', 'ground', 'fill_mask', 'match'];
 
 const $ = (id) => document.getElementById(id);
 const image = $('image');
@@ -19,33 +23,24 @@ const state = {
   shown: null, // What the overlay holds, but for a region that is pointed at.
 };
 
+const candidates = [...document.getElementsByName('candidate')];
+const tags = new Tags([$('choose-text'), ...candidates]);
+
 const gaze = new Gaze((boxes, weights, word) => {
   show(boxes, weights, -1, `Attention of “${word}”`);
 });
 
-// What happens, for those who cannot see it as well.
-function tell(text) {
-  $('status').textContent = text;
-}
-
-function complain(error, retry = null) {
-  $('problem-text').textContent = error.message;
-  $('problem').hidden = false;
-  $('retry').hidden = !retry;
-  $('retry').onclick = retry;
-  tell('');
-}
-
-function forgive() {
-  $('problem').hidden = true;
+// Regions have numbers where texts can name them.
+function named(category, number) {
+  return state.abilities?.models.choose ? `[${number}] ${category}` : category;
 }
 
 // Names of boxes by the detector's; an answer may come about other boxes.
 function nameOf(box) {
-  const same = state.regions.find((region) =>
+  const number = state.regions.findIndex((region) =>
     region.box.every((c, k) => Math.abs(c - box[k]) < 0.6),
   );
-  return same ? same.category : '';
+  return number < 0 ? '' : named(state.regions[number].category, number);
 }
 
 function namesOf(boxes) {
@@ -77,13 +72,16 @@ function listRegions() {
   $('regions').hidden = !state.regions.length;
   $('regions-title').textContent = `Regions (${state.regions.length})`;
   const boxes = state.regions.map((region) => region.box);
-  const labels = state.regions.map((region) => region.category);
+  const labels = state.regions.map(({category}, i) => named(category, i));
   $('region-list').replaceChildren(
     ...state.regions.map((region, lit) => {
-      const text = `${region.category} ${percent(region.score)}`;
+      const text = `${labels[lit]} ${percent(region.score)}`;
       const chip = make('button', {type: 'button', class: 'chip'}, text);
       const light = () => draw($('overlay'), image, {boxes, labels, lit});
-      chip.addEventListener('click', light);
+      chip.addEventListener('click', () => {
+        light();
+        tags.write(lit);
+      });
       chip.addEventListener('focus', light);
       chip.addEventListener('mouseenter', light);
       chip.addEventListener('mouseleave', redraw);
@@ -107,6 +105,19 @@ async function loadImage(blob) {
   await image.decode();
   if (old) {
     URL.revokeObjectURL(old);
+  }
+}
+
+async function lookForRegions(chosen) {
+  if (!state.abilities?.models.detect) {
+    return;
+  }
+  tell('Looking for regions…');
+  const regions = await server.findRegions(state.picture);
+  if (chosen === state.chosen) {
+    state.regions = regions;
+    listRegions();
+    showRegions();
   }
 }
 
@@ -134,17 +145,10 @@ async function choose(file, title, credit = '') {
     clearResults();
     listRegions();
     showRegions();
-    if (state.abilities?.models.detect) {
-      tell('Looking for regions…');
-      const regions = await server.findRegions(picture);
-      if (chosen !== state.chosen) {
-        return;
-      }
-      state.regions = regions;
-      listRegions();
-      showRegions();
+    await lookForRegions(chosen);
+    if (chosen === state.chosen) {
+      tell(`${title} is ready. ${credit && `Photo: ${credit}.`}`);
     }
-    tell(`${title} is ready. ${credit && `Photo: ${credit}.`}`);
   } catch (error) {
     if (chosen === state.chosen) {
       complain(error);
@@ -157,6 +161,13 @@ const SHOWN = {
     output.replaceChildren(scoreList(found.answers));
     show(found.boxes, found.attention, -1, 'Attention of the answer');
     return `Answer: ${found.answers[0].text}, ${percent(found.answers[0].score)}`;
+  },
+  choose(found, output) {
+    const order = found.probabilities
+      .map((score, i) => ({text: candidates[i].value, score}))
+      .sort((a, b) => b.score - a.score);
+    output.replaceChildren(scoreList(order));
+    return `Chosen: ${order[0].text}, ${percent(order[0].score)}`;
   },
   ground(found, output) {
     const names = namesOf(found.boxes);
@@ -210,7 +221,8 @@ async function submit(event) {
     if (what === 'answer') {
       gaze.hide();
     }
-    const found = await server.ask(what, picture, text);
+    const some = what === 'choose' ? candidates.map(({value}) => value) : [];
+    const found = await server.ask(what, picture, text, some);
     if (chosen === state.chosen) {
       tell(SHOWN[what](found, form.querySelector('.result')));
       if (what === 'answer') {
@@ -228,58 +240,48 @@ async function submit(event) {
   }
 }
 
-function offerPhotos(photos) {
-  $('photos').replaceChildren(
-    ...photos.map(({name, title, credit}) => {
-      const about = credit ? `${title}. Photo: ${credit}` : title;
-      const button = make(
-        'button',
-        {type: 'button', title: about, 'aria-pressed': false},
-        make('img', {
-          src: `photos/${encodeURIComponent(name)}`,
-          alt: title,
-          loading: 'lazy',
-        }),
-      );
-      button.addEventListener('click', async () => {
-        for (const other of $('photos').children) {
-          other.setAttribute('aria-pressed', other === button);
-        }
-        try {
-          choose(await server.readPhoto(name), title, credit);
-        } catch (error) {
-          complain(error);
-        }
-      });
-      return button;
-    }),
-  );
+function offer(abilities) {
+  const first = !state.abilities;
+  state.abilities = abilities;
+  for (const id of FORMS) {
+    $(id).hidden = !abilities.models[id];
+  }
+  $('about').hidden = !abilities.about;
+  $('about').textContent = abilities.about;
+  if (first) {
+    offerPhotos(abilities.photos, choose);
+  }
+  const used = [...new Set(Object.values(abilities.models))];
+  const others = [
+    ...abilities.loading.map((name) => ` Being loaded: ${name}.`),
+    ...abilities.missing.map((name) => ` The server has no model named ${name}.`),
+  ];
+  $('models').textContent = `Models: ${used.join(', ') || 'none'}.${others.join('')}`;
+  return used.length > 0;
 }
 
-async function start() {
-  forgive();
-  tell('Looking for the models…');
-  try {
-    const abilities = await server.readAbilities();
-    state.abilities = abilities;
-    for (const id of FORMS) {
-      $(id).hidden = !abilities.models[id];
-    }
-    $('about').hidden = !abilities.about;
-    $('about').textContent = abilities.about;
-    offerPhotos(abilities.photos);
-    const used = [...new Set(Object.values(abilities.models))];
-    const lacking = abilities.missing.map(
-      (name) => ` The server has no model named ${name}.`,
-    );
-    $('models').textContent = `Models: ${used.join(', ') || 'none'}.${lacking.join('')}`;
+function welcome(abilities) {
+  const had = state.abilities?.models ?? {};
+  if (!offer(abilities)) {
     tell(
-      used.length
-        ? 'Choose a picture, then ask.'
+      abilities.loading.length
+        ? `The server is loading ${abilities.loading.join(', ')}. This page goes on by itself.`
         : 'The server has no model that this page can ask.',
     );
+  } else if (!state.picture) {
+    tell('Choose a picture, then ask.');
+  } else if (!had.detect && abilities.models.detect) {
+    catchUp();
+  }
+}
+
+// The picture was chosen before the detector was there.
+async function catchUp() {
+  try {
+    await lookForRegions(state.chosen);
+    tell('The picture is ready.');
   } catch (error) {
-    complain(error, start);
+    complain(error);
   }
 }
 
@@ -314,8 +316,19 @@ function listen() {
   for (const id of FORMS) {
     $(id).addEventListener('submit', submit);
   }
+  $('overlay').addEventListener('click', ({clientX, clientY}) => {
+    const {left, top, width, height} = image.getBoundingClientRect();
+    const number = boxAt(
+      state.regions.map((region) => region.box),
+      ((clientX - left) / width) * image.naturalWidth,
+      ((clientY - top) / height) * image.naturalHeight,
+    );
+    if (number >= 0) {
+      tags.write(number);
+    }
+  });
   window.addEventListener('resize', redraw);
 }
 
 listen();
-start();
+waitForModels(welcome);

@@ -14,7 +14,7 @@ async function send(path, options) {
   } catch {
     throw new Problem(
       'The page needs its own server. Received: no answer. ' +
-        'Is vlbert-web still running?',
+        'Is vlbert-web, or vlbert-serve, still running?',
       0,
     );
   }
@@ -44,10 +44,13 @@ export async function findRegions(image) {
   return (await response.json()).regions;
 }
 
-export async function ask(what, image, text) {
+export async function ask(what, image, text, candidates = []) {
   const body = new FormData();
   body.append('image', image, 'image');
   body.append('text', text);
+  for (const candidate of candidates) {
+    body.append('candidate', candidate);
+  }
   return (await send(`api/ask/${what}`, {method: 'POST', body})).json();
 }
 

@@ -7,6 +7,7 @@ import pytest
 
 from vlbert_tf.data.annotations import Drop, TaggedText
 from vlbert_tf.data.readers import vcr
+from vlbert_tf.data.spoken_names import PERSON_NAMES
 
 IMAGE = 'movie/a@0.jpg'
 CATEGORIES = vcr.CATEGORIES
@@ -125,10 +126,10 @@ def test_a_bad_line_is_set_aside_with_its_number_and_reason(read, line, reason):
 
 
 def test_the_names_of_people_are_those_of_the_data_set():
-  assert len(vcr.PERSON_NAMES) == 15
-  assert vcr.PERSON_NAMES[0] == 'Casey'
-  assert vcr.PERSON_NAMES[-1] == 'Quinn'
-  assert [k for k, name in enumerate(vcr.PERSON_NAMES) if name == 'Peyton'] == [
+  assert len(PERSON_NAMES) == 15
+  assert PERSON_NAMES[0] == 'Casey'
+  assert PERSON_NAMES[-1] == 'Quinn'
+  assert [k for k, name in enumerate(PERSON_NAMES) if name == 'Peyton'] == [
     6, 10,
   ]  # fmt: skip
 

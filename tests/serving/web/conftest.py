@@ -7,19 +7,26 @@ import sys
 import pytest
 
 from serving.server import listener, model, registry
+from serving.web import application, upstream
+from serving.web import page as offers
 from tests.serving.web import toy
 
 
 @pytest.fixture(scope='session')
-def models(tmp_path_factory):
-  """HOST:PORT of a server of `toy`, and of `eyes`, which only detects."""
+def versions(tmp_path_factory):
+  """Loaded: `toy`; `eyes`, which only detects; `vcr`, which chooses."""
   root = tmp_path_factory.mktemp('models')
-  toy.export(root / 'toy' / '1')
-  toy.export(root / 'eyes' / '1', {'detect', 'categories'})
-  served = registry.Registry(
-    [model.LoadedVersion(name, root / name / '1') for name in ('toy', 'eyes')]
-  )
-  server = listener.Listener(served)
+  toy.export(root / 'toy' / '1', toy.ASKED | toy.EYES)
+  toy.export(root / 'eyes' / '1', toy.EYES)
+  toy.export(root / 'vcr' / '1', toy.CHOICE | toy.EYES)
+  names = ('toy', 'eyes', 'vcr')
+  return {name: model.LoadedVersion(name, root / name / '1') for name in names}
+
+
+@pytest.fixture(scope='session')
+def models(versions):
+  """HOST:PORT of a server of all of them."""
+  server = listener.Listener(registry.Registry(list(versions.values())))
   yield server.address
   server.drain(0)
 
@@ -51,6 +58,33 @@ def page(models):
     '--max_upload_mb=1',
   ) as address:
     yield address
+
+
+@contextlib.contextmanager
+def page_of(server, *names):
+  """Address of a page in a thread, in front of models of a server."""
+  models = application.Models(
+    names=names, upstream=upstream.Upstream(server, names)
+  )
+  with offers.beside(models, application.Settings(), offers.Place()) as port:
+    yield f'http://127.0.0.1:{port}/'
+
+
+@pytest.fixture(scope='session')
+def choice_page(models):
+  """Address of the page in front of the model that chooses."""
+  with page_of(models, 'vcr') as address:
+    yield address
+
+
+@pytest.fixture
+def slow_server(versions):
+  """A server that still loads `toy`; its address, and what ends the wait."""
+  served = registry.Registry()
+  served.note('toy', 1, registry.State.LOADING)
+  server = listener.Listener(served)
+  yield server.address, lambda: served.publish(versions['toy'])
+  server.drain(0)
 
 
 @pytest.fixture(scope='session')

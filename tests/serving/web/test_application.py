@@ -26,9 +26,14 @@ def call(url, data=None, **headers):
 
 
 def form(**fields):
-  """Body and header of a form; bytes are files."""
+  """Body of a form; bytes are files, a list is several fields of a name."""
   parts = b''
-  for name, value in fields.items():
+  pairs = [
+    (name, value)
+    for name, values in fields.items()
+    for value in (values if isinstance(values, list) else [values])
+  ]
+  for name, value in pairs:
     file = '; filename="f"' if isinstance(value, bytes) else ''
     data = value if isinstance(value, bytes) else value.encode()
     disposition = f'form-data; name="{name}"{file}'
@@ -37,10 +42,10 @@ def form(**fields):
   return parts + f'--{BOUNDARY}--\r\n'.encode()
 
 
-def ask(page, what, text, image=None):
+def ask(page, what, text, image=None, **fields):
   status, body, _ = call(
     f'{page}api/ask/{what}',
-    form(image=image or toy.image(40, 20), text=text),
+    form(image=image or toy.image(40, 20), text=text, **fields),
     **{'Content-Type': f'multipart/form-data; boundary={BOUNDARY}'},
   )
   return status, json.loads(body)
@@ -110,6 +115,42 @@ def test_an_expression_names_its_box_and_a_caption_its_probability(page):
   assert (status, found['index']) == (200, 1)
   assert found['scores'] == [0.2, 0.8]
   assert ask(page, 'match', 'a cat')[1]['score'] == pytest.approx(0.9)
+
+
+def test_four_answers_get_probabilities_and_numbers_name_regions(choice_page):
+  # The first region is a cat, and [0] is written with its number alone.
+  status, found = ask(
+    choice_page,
+    'choose',
+    'why is [0]?',
+    candidate=['why is cat ?', 'why is [1]?', 'why is [0] ?', 'why'],
+  )
+
+  assert status == 200
+  assert found['probabilities'] == [0.1, 0.1, 0.7, 0.1]
+  # Words of the question, and the region that each of them names.
+  status, told = ask(
+    choice_page, 'choose', 'repeat [1], [0][1]!', candidate=['a', 'b', 'c', 'd']
+  )
+  assert status == 422
+  assert told['error'] == 'repeat ball , cat ball ! | -1 1 -1 0 1 -1'
+
+
+@pytest.mark.parametrize(
+  ('text', 'candidates', 'sentence'),
+  [
+    ('what', ['a', 'b', 'c'], 'must have 4 candidates'),
+    ('what', ['a', 'b', 'c', ' '], 'A candidate must have words.'),
+    ('what', ['a', 'b', 'c', '[2]'], 'Received: [2]; there are [0] to [1].'),
+    ('what', ['a', 'b', 'c', 'x' * 1001], 'at most 1,000 characters'),
+  ],
+)
+def test_a_wrong_choice_is_told_with_its_rule(
+  choice_page, text, candidates, sentence
+):
+  status, told = ask(choice_page, 'choose', text, candidate=candidates)
+
+  assert (status, sentence in told['error']) == (400, True), told
 
 
 @pytest.mark.parametrize(

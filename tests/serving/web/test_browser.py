@@ -5,16 +5,19 @@ Skipped where there is no browser. `make test-web` installs one where it may.
 
 import json
 import shutil
+import socket
 
 import pytest
 
+from serving.server import listener, registry
 from tests.serving.web import toy
+from tests.serving.web.conftest import page_of
+from tests.serving.web.visitor import PHONE, Visitor
 
 pytestmark = pytest.mark.slow
 
 CHROMIUM = shutil.which('chromium') or shutil.which('google-chrome')
 DRIVER = shutil.which('chromedriver')
-WIDE, PHONE = (1280, 900), (375, 812)
 
 
 @pytest.fixture(scope='module')
@@ -54,62 +57,6 @@ def image(tmp_path):
 def percent(share):
   """Two significant digits."""
   return f'{float(f"{100 * share:.2g}"):g}%'
-
-
-class Visitor:
-  """Somebody at the page."""
-
-  def __init__(self, driver, address, size=WIDE):
-    driver.set_window_size(*size)
-    driver.get(address)
-    self.driver = driver
-
-  def all(self, css):
-    return self.driver.find_elements('css selector', css)
-
-  def one(self, css):
-    return self.driver.find_element('css selector', css)
-
-  def wait(self, condition):
-    """Until it holds."""
-    from selenium.webdriver.support.ui import WebDriverWait
-
-    return WebDriverWait(self.driver, 60, 0.1).until(lambda _: condition())
-
-  def wait_for_text(self, css, text):
-    self.wait(lambda: text in self.one(css).text)
-
-  def choose(self, path):
-    self.one('#file').send_keys(str(path))
-    self.wait_for_text('#status', 'is ready')
-    self.wait(lambda: self.rects())
-
-  def ask(self, what, text):
-    field = self.one(f'#{what}-text')
-    field.clear()
-    field.send_keys(text + '\n')
-
-  def drawn(self, what):
-    """Something of each box that is drawn, all of one moment."""
-    script = f'return [...document.querySelectorAll("#overlay g")].map({what})'
-    return self.driver.execute_script(script)
-
-  def rects(self):
-    """Place and size of the boxes that are drawn, in pixels of the image."""
-    names = '["x", "y", "width", "height"]'
-    rows = self.drawn(
-      f'(g) => {names}.map((n) => +g.firstChild.getAttribute(n))'
-    )
-    return [tuple(row) for row in rows]
-
-  def lit(self):
-    """Which of them light up."""
-    return self.drawn('(g) => g.classList.contains("lit")')
-
-  def labels(self):
-    """Their labels, but for those that have none."""
-    texts = self.drawn('(g) => g.querySelector("text")?.textContent ?? ""')
-    return [text for text in texts if text]
 
 
 def test_a_chosen_image_is_shown_with_its_regions(browser, page, image):
@@ -193,6 +140,78 @@ def test_words_and_captions_are_judged(browser, page, image):
 
   visitor.ask('match', 'a cat')
   visitor.wait_for_text('#match .result', 'probability of 90%')
+
+
+def test_regions_are_named_in_texts_by_typing_and_by_choosing_them(
+  browser, choice_page, image
+):
+  from selenium.webdriver import ActionChains, Keys
+
+  visitor = Visitor(browser, choice_page)
+  visitor.choose(image)
+  assert visitor.labels() == ['[0] cat', '[1] ball']
+  visitor.one('#choose-text').send_keys('why is [0] ?')
+  answers = visitor.all('#choose fieldset input')
+  texts = ('why is cat ?', 'why is [1] ?', '', 'why')
+  for field, text in zip(answers, texts, strict=True):
+    field.send_keys(text)
+  answers[2].send_keys('why is ')
+  # The upper left quarter of the picture is the cat.
+  box = visitor.one('#overlay').rect
+  ActionChains(browser).move_to_element_with_offset(
+    visitor.one('#overlay'), -box['width'] / 4, -box['height'] / 4
+  ).click().perform()
+  assert answers[2].get_property('value') == 'why is [0]'
+  # By keys: the list of regions, and back where one wrote.
+  answers[3].send_keys(' ')
+  visitor.all('#region-list button')[1].send_keys(Keys.ENTER)
+  assert answers[3].get_property('value') == 'why [1]'
+  assert browser.switch_to.active_element == answers[3]
+  answers[2].send_keys(' ?\n')
+  visitor.wait_for_text('#choose .result', '70%')
+
+  found = [li.text.split('\n') for li in visitor.all('#choose .scores li')]
+  assert found == [
+    ['why is [0] ?', '70%'],
+    ['why is cat ?', '10%'],
+    ['why is [1] ?', '10%'],
+    ['why [1]', '10%'],
+  ]
+
+
+def test_a_page_goes_on_by_itself_when_the_model_is_there(
+  browser, slow_server, image
+):
+  server, publish = slow_server
+  with page_of(server, 'toy') as address:
+    visitor = Visitor(browser, address)
+    visitor.wait_for_text('#status', 'The server is loading toy.')
+    assert not visitor.one('#answer').is_displayed()
+    assert not visitor.one('#problem').is_displayed()
+    # Regions of a picture that was chosen too early are found later.
+    visitor.one('#file').send_keys(str(image))
+    visitor.wait_for_text('#status', 'is ready')
+    assert not visitor.rects()
+    publish()
+    visitor.wait(lambda: visitor.one('#answer').is_displayed())
+    visitor.wait(lambda: len(visitor.rects()) == 2)
+    visitor.ask('answer', 'what is it')
+    visitor.wait_for_text('#answer .result', '200x100')
+
+
+def test_a_page_goes_on_by_itself_when_the_server_is_there(browser, versions):
+  with socket.socket() as held:
+    held.bind(('127.0.0.1', 0))
+    port = held.getsockname()[1]
+  with page_of(f'127.0.0.1:{port}', 'toy') as address:
+    visitor = Visitor(browser, address)
+    visitor.wait_for_text('#problem', 'Start vlbert-serve')
+    server = listener.Listener(registry.Registry([versions['toy']]), port=port)
+    try:
+      visitor.wait(lambda: visitor.one('#answer').is_displayed())
+      assert not visitor.one('#problem').is_displayed()
+    finally:
+      server.drain(0)
 
 
 def test_what_goes_wrong_is_said(browser, page, image, tmp_path):

@@ -97,6 +97,22 @@ def _fill_mask(image, text, boxes=None):
   return _answered(image, outputs) | ({} if boxes is None else {'boxes': boxes})
 
 
+def _choose(image, question, question_tags, candidates, candidate_tags):
+  """The candidate that repeats the question is the right one."""
+  same = (candidates == question[:, None]) & (
+    candidate_tags == question_tags[:, None]
+  )
+  said = tf.strings.join([question, question_tags], separator=' | ')
+  odd = tf.strings.regex_full_match(question, 'repeat .*')
+  return _answered(
+    image,
+    {
+      'probabilities': 0.1 + 0.6 * tf.cast(same, tf.float32),
+      'status': tf.where(odd, said, ''),
+    },
+  )
+
+
 def _match(image, caption):
   good = tf.strings.regex_full_match(caption, '.*cat.*')
   return _answered(image, {'score': tf.where(good, 0.9, 0.1)})
@@ -122,6 +138,7 @@ _FUNCTIONS = [
   (signatures.signature('fill_mask', DETECTED, 'fill_mask'), _fill_mask),
   (signatures.signature('fill_mask', BOXES, 'fill_mask_on_boxes'), _fill_mask),
   (signatures.signature('match', DETECTED, 'match'), _match),
+  (signatures.signature('choose', DETECTED, 'choose'), _choose),
   (signatures.DETECT, _detect),
   (
     signatures.CATEGORIES,
@@ -130,11 +147,19 @@ _FUNCTIONS = [
 ]
 
 
-def export(folder: pathlib.Path, names: set[str] | None = None) -> None:
-  """Writes the toy as a SavedModel, with some of its signatures or all."""
+# What one model can do, and another.
+ASKED = {
+  'answer', 'attend', 'ground', 'fill_mask', 'fill_mask_on_boxes', 'match',
+}  # fmt: skip
+EYES = {'detect', 'categories'}
+CHOICE = {'choose'}
+
+
+def export(folder: pathlib.Path, names: set[str]) -> None:
+  """Writes the toy as a SavedModel, with some of its signatures."""
   graphs = {}
   for contract, function in _FUNCTIONS:
-    if names is None or contract.name in names:
+    if contract.name in names:
       specs = {
         name: tf.TensorSpec(field.shape, field.dtype, name)
         for name, field in contract.inputs.items()

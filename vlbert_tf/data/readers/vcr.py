@@ -22,13 +22,8 @@ from vlbert_tf.data.annotations import (
 )
 from vlbert_tf.data.readers import files
 from vlbert_tf.data.record_kinds import CANDIDATES
+from vlbert_tf.data.spoken_names import spoken_name
 
-# How the data set calls people, in turn by the number of the object; one name
-# comes twice.
-PERSON_NAMES = (
-  'Casey', 'Riley', 'Jessie', 'Jackie', 'Avery', 'Jaime', 'Peyton', 'Kerry',
-  'Jody', 'Kendall', 'Peyton', 'Skyler', 'Frankie', 'Pat', 'Quinn',
-)  # fmt: skip
 # Those of COCO in its order, without blanks.
 CATEGORIES = (
   'person', 'bicycle', 'car', 'motorcycle', 'airplane', 'bus', 'train',
@@ -44,7 +39,6 @@ CATEGORIES = (
   'oven', 'toaster', 'sink', 'refrigerator', 'book', 'clock', 'vase',
   'scissors', 'teddybear', 'hairdrier', 'toothbrush',
 )  # fmt: skip
-_PERSON = 'person'
 _TEXTS = ('question', 'answer_choices', 'rationale_choices')
 
 
@@ -160,7 +154,7 @@ def tagged_text(tokens: Any, objects: Objects) -> TaggedText:
 
   Args:
     tokens: words, and lists of numbers of objects.
-    objects: of the image; people get `PERSON_NAMES`.
+    objects: of the image; see `spoken_name` for their names.
 
   Returns:
     Words with the number of the object that each of them names.
@@ -185,15 +179,11 @@ def tagged_text(tokens: Any, objects: Objects) -> TaggedText:
           f'It points at object {tag}; the image has {len(objects.names)}, '
           f'{len(boxes)} of them with a box.',
         )
-      words += ['and'] * (place > 0) + [_spoken(objects.names[tag], tag)]
+      words += ['and'] * (place > 0) + [spoken_name(objects.names[tag], tag)]
       tags += [-1] * (place > 0) + [tag]
   if not words:
     raise UnusableError('text_empty', 'A question or candidate has no words.')
   return TaggedText(tuple(words), tuple(tags))
-
-
-def _spoken(name: str, tag: int) -> str:
-  return PERSON_NAMES[tag % len(PERSON_NAMES)] if name == _PERSON else name
 
 
 def _read_objects(path: str, image: str, categories: Sequence[str]) -> Objects:
