@@ -10,8 +10,10 @@ Examples:
   vlbert-evaluate --benchmark=vcr --results=answers.csv,rationales.csv \\
       --annotations=val.jsonl
 
---report writes REPORT/index.html: accuracy by type of question, calibration,
-the worst and some random answers with their pictures.
+--report writes REPORT/index.html: accuracy by type, calibration, the worst and
+some random answers with their pictures. Types are those of questions (VQA),
+first words (VCR), lengths, regions and sizes (RefCOCO+), and in pre-training
+kinds of words, categories of regions, whose the caption is.
 
 The forms with --results need no model. VQA: the official accuracy, over all
 questions, by type of answer and by type of question. RefCOCO+: boxes that
@@ -43,7 +45,7 @@ _HIDE_IMAGES = flags.DEFINE_bool(
   'hide_images', False, 'Show plain gray in place of images; RoIs stay.'
 )
 _REPORT = flags.DEFINE_string(
-  'report', '', 'Folder for a page on the errors; for question answering.'
+  'report', '', 'Folder for a page on the errors; for all tasks but detection.'
 )
 _REPORT_CASES = flags.DEFINE_integer(
   'report_cases', 12, 'Answers of each kind on that page.', lower_bound=1
@@ -130,10 +132,10 @@ def _model_metrics() -> dict:
     swap_images=_SWAP_IMAGES.value,
     hide_images=_HIDE_IMAGES.value,
   )
-  if _REPORT.value and task.task_config.name != saved.VQA:
+  if _REPORT.value and task.task_config.name == saved.DETECTION:
     raise ValueError(
-      '--report is for question answering. '
-      f'Received: {_MODEL_DIR.value}, trained for {task.task_config.name}.'
+      '--report is on answers, choices, expressions or captions. '
+      f'Received: {_MODEL_DIR.value}, trained for detection. Leave it out.'
     )
   model = saved.restore_trained(task, _MODEL_DIR.value, _CHECKPOINT.value)
   metrics = inference.evaluate(task, model, task.task_config.validation_data)
@@ -144,22 +146,17 @@ def _model_metrics() -> dict:
 
 def _write_report(task, model) -> None:
   from vlbert_tf.evaluation import report
-  from vlbert_tf.tasks import inference
+  from vlbert_tf.tasks import judging, pictures
 
-  data = task.task_config.validation_data
-  answers = list(inference.judge_answers(task, model, data))
-  cases = {
-    'Most sure and wrong': report.worst(answers, _REPORT_CASES.value),
-    'At random': report.some(answers, _REPORT_CASES.value),
-  }
-  places = {one.place for chosen in cases.values() for one in chosen}
-  pictures = {}
-  # Records with features in the place of pixels have no image to show.
-  if task.architecture().resnet is not None:
-    shown = inference.illustrate_places(task, model, data, places)
-    pictures = {place: _png(question) for place, question in shown.items()}
+  data, count = task.task_config.validation_data, _REPORT_CASES.value
+  sections = judging.judge(task, model, data)
+  shown = {}
+  if task.open_split(data).contents.image:
+    places = report.places(sections, count)
+    shown = pictures.illustrate_places(task, model, data, places)
+  drawn = {place: _png(example) for place, example in shown.items()}
   title = f'{_MODEL_DIR.value}, split {_SPLIT.value}'
-  path = report.write(_REPORT.value, title, answers, cases, pictures)
+  path = report.write(_REPORT.value, title, sections, count, drawn)
   logging.info('Report written to %s.', path)
 
 

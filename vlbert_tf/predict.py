@@ -34,9 +34,9 @@ _HIDE_IMAGES = flags.DEFINE_bool(
   'hide_images', False, 'Show plain gray in place of images; RoIs stay.'
 )
 _DRAW = flags.DEFINE_string(
-  'draw', '', 'PNG to write, of some questions and where the model looked.'
+  'draw', '', 'PNG to write, of some examples and what the model says of them.'
 )
-_DRAW_COUNT = flags.DEFINE_integer('draw_count', 6, 'Questions to draw.')
+_DRAW_COUNT = flags.DEFINE_integer('draw_count', 6, 'Examples to draw.')
 _JOIN = flags.DEFINE_string(
   'join', '', "VCR: result file of the other model, to join with this one's."
 )
@@ -63,28 +63,29 @@ def main(argv: list[str]) -> None:
       'Only models for a benchmark write result files. '
       f'Received: {_MODEL_DIR.value}, trained for {task.task_config.name}.'
     )
-  if _DRAW.value and task.task_config.name != saved.VQA:
-    raise ValueError(
-      '--draw is for question answering. '
-      f'Received: {_MODEL_DIR.value}, trained for {task.task_config.name}.'
-    )
   model = saved.restore_trained(task, _MODEL_DIR.value, _CHECKPOINT.value)
   count = predict(task, model)
   logging.info('%d predictions written to %s.', count, _OUTPUT.value)
+  if _DRAW.value:
+    _draw(task, model)
+
+
+def _draw(task, model) -> None:
+  from vlbert_tf import visualization
+  from vlbert_tf.tasks import pictures
+
+  data = task.task_config.validation_data
+  shown = pictures.illustrate_some(task, model, data, _DRAW_COUNT.value)
+  visualization.draw_answers(shown, _DRAW.value)
 
 
 def _write_answers(task, model) -> int:
-  from vlbert_tf import visualization
   from vlbert_tf.evaluation import vqa
   from vlbert_tf.tasks import inference
 
   data = task.task_config.validation_data
   answers = inference.predict_answers(task, model, data)
-  count = vqa.write_results(_OUTPUT.value, answers)
-  if _DRAW.value:
-    shown = inference.illustrate_answers(task, model, data, _DRAW_COUNT.value)
-    visualization.draw_answers(shown, _DRAW.value)
-  return count
+  return vqa.write_results(_OUTPUT.value, answers)
 
 
 def _write_regions(task, model) -> int:

@@ -4,18 +4,22 @@ import html.parser
 
 import pytest
 
-from vlbert_tf.evaluation import report
+from vlbert_tf.evaluation import report, word_kinds
 
 
 def judged(place, question, answer, confidence, accuracy, truth):
-  return report.JudgedAnswer(
+  return report.Judged(
     place=place,
-    question_id=100 + place,
-    question=question,
+    item=f'question {100 + place}',
+    text=question,
     answer=answer,
     confidence=confidence,
     accuracy=accuracy,
     truth=truth,
+    types={
+      'first words': report.first_words(question),
+      'type of answer': report.answer_type(truth),
+    },
   )
 
 
@@ -28,8 +32,8 @@ ANSWERS = [
 
 
 def test_accuracy_is_told_by_type():
-  by_words = report.groups(ANSWERS, report.question_type)
-  by_answer = report.groups(ANSWERS, report.answer_type)
+  by_words = report.groups(ANSWERS, 'first words')
+  by_answer = report.groups(ANSWERS, 'type of answer')
 
   assert [(g.name, g.count, g.accuracy) for g in by_words] == [
     ('is the', 2, 0.5),
@@ -44,6 +48,10 @@ def test_accuracy_is_told_by_type():
   }
 
 
+def test_what_has_no_type_of_a_kind_is_in_no_group():
+  assert report.groups(ANSWERS, 'color') == []
+
+
 def test_the_worst_were_the_most_sure_of_what_is_wrong():
   # 0.95, 0.8 and 0.5 · 0.7; the first answer is right.
   assert [one.place for one in report.worst(ANSWERS, 9)] == [3, 1, 2]
@@ -56,6 +64,17 @@ def test_a_random_sample_is_the_same_each_time_and_has_no_repeats():
   assert first == report.some(ANSWERS, 2)
   assert len({one.place for one in first}) == 2
   assert report.some(ANSWERS, 9) == ANSWERS
+
+
+SECTION = report.Section(heading='Answers', noun='questions', judged=ANSWERS)
+
+
+def test_a_page_needs_pictures_of_its_cases_alone():
+  # The worst two, and the sample of two.
+  sampled = {one.place for one in report.some(ANSWERS, 2)}
+
+  assert report.places([SECTION], 2) == {3, 1} | sampled
+  assert report.places([SECTION], 9) == {0, 1, 2, 3}
 
 
 class _Reader(html.parser.HTMLParser):
@@ -78,8 +97,8 @@ def test_the_page_shows_everything_and_loads_nothing(tmp_path):
   path = report.write(
     str(folder),
     'runs/vqa & more',
-    ANSWERS,
-    {'Worst': ANSWERS[1:3]},
+    [SECTION, report.Section(heading='None', noun='things', judged=[])],
+    2,
     {1: b'PNG'},
   )
 
@@ -93,7 +112,11 @@ def test_the_page_shows_everything_and_loads_nothing(tmp_path):
   images = [
     attributes['src'] for tag, attributes in reader.tags if tag == 'img'
   ]
-  assert images == ['data:image/png;base64,UE5H']
+  # Once as one of the worst, and again if it is in the sample.
+  sampled = [one.place for one in report.some(ANSWERS, 2)]
+  assert images == ['data:image/png;base64,UE5H'] * (1 + sampled.count(1))
+  assert 'By type of answer' in reader.text
+  assert 'None' not in reader.text
   bars = [a for tag, a in reader.tags if a.get('class') == 'bar']
   # Confidences 0.9 and 0.95 share a bin of ten: accuracy 0.5.
   assert len(bars) == 3
@@ -105,4 +128,19 @@ def test_the_page_shows_everything_and_loads_nothing(tmp_path):
 
 def test_a_report_of_nothing_is_refused(tmp_path):
   with pytest.raises(ValueError, match='needs answers. Received: none'):
-    report.write(str(tmp_path), '', [], {}, {})
+    report.write(str(tmp_path), '', [], 1, {})
+
+
+@pytest.mark.parametrize(
+  ('piece', 'kind'),
+  [
+    ('##ing', 'rest of a word'),
+    ('7', 'number'),
+    ('two', 'number'),
+    ('the', 'function word'),
+    (',', 'punctuation'),
+    ('ball', 'content word'),
+  ],
+)
+def test_word_pieces_are_of_kinds(piece, kind):
+  assert word_kinds.word_kind(piece) == kind

@@ -8,7 +8,7 @@ import tf_keras
 from tests.data import record_folder
 from vlbert_tf import elements
 from vlbert_tf.data.record_contents import Contents
-from vlbert_tf.tasks import inference, passes, pretraining, refcoco, vqa
+from vlbert_tf.tasks import passes, pictures, pretraining, refcoco, vqa
 
 WORDS = ['[PAD]', '[UNK]', '[CLS]', '[SEP]', '[MASK]', 'a', 'b', 'is', 'it']
 SIZE = 14  # A
@@ -134,7 +134,7 @@ def test_answers_from_features_are_drawn_on_the_images_beside_them(tmp_path):
   model = task.build_model()
   data = task.task_config.train_data.replace(is_training=False)
   # Images 0, 1 and 2 have one, two and three questions.
-  shown = inference.illustrate_places(task, model, data, [0, 4])
+  shown = pictures.illustrate_places(task, model, data, [0, 4])
   assert sorted(shown) == [0, 4]
   for place, number in ((0, 0), (4, 2)):
     stored = tf.io.decode_jpeg(record_folder.jpeg(number)).numpy()
@@ -149,7 +149,7 @@ def test_features_without_images_cannot_be_drawn(tmp_path):
   task = _vqa(tmp_path, records)
   data = task.task_config.train_data.replace(is_training=False)
   with pytest.raises(ValueError, match='Build them with --keep=image or'):
-    inference.illustrate_places(task, task.build_model(), data, [0])
+    pictures.illustrate_places(task, task.build_model(), data, [0])
 
 
 def test_features_of_an_image_are_not_those_of_its_mirror_image(tmp_path):

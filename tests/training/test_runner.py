@@ -13,7 +13,7 @@ from tests.training.small_run import (
   write_files,
 )
 from vlbert_tf.checkpoints import native
-from vlbert_tf.tasks import inference, saved
+from vlbert_tf.tasks import inference, judging, pictures, saved
 from vlbert_tf.training import progress, runner
 
 
@@ -195,13 +195,16 @@ def test_a_trained_model_is_found_again_from_its_folder(files, tmp_path):
   assert sorted(answers) == [0, 10, 11, 20, 21, 22, 30, 40, 41, 50, 51, 52]
   assert set(answers.values()) <= {'yes', 'no', 'maybe'}
   # One by one the answers are the same, and as good as the metric says.
-  judged = list(inference.judge_answers(task, model, data))
-  assert {one.question_id: one.answer for one in judged} == answers
+  (section,) = judging.judge(task, model, data)
+  judged = section.judged
+  assert {one.item: one.answer for one in judged} == {
+    f'question {number}': answer for number, answer in answers.items()
+  }
   assert np.mean([one.accuracy for one in judged]) == pytest.approx(
     again['vqa_accuracy'], abs=1e-5
   )
   assert all(1 / 3 <= one.confidence <= 1 for one in judged)
-  shown = inference.illustrate_places(task, model, data, {1, 11})
+  shown = pictures.illustrate_places(task, model, data, {1, 11})
   assert {k: v.answer for k, v in shown.items()} == {
     one.place: one.answer for one in judged if one.place in (1, 11)
   }

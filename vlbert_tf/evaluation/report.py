@@ -1,4 +1,4 @@
-"""An error analysis of question answering, as one HTML page.
+"""An error analysis of what a model says, as one HTML page.
 
 The page holds its pictures itself and loads nothing.
 """
@@ -8,7 +8,7 @@ import dataclasses
 import html
 import random
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import tensorflow as tf
 
@@ -21,36 +21,59 @@ _YES_NO = ('yes', 'no')
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class JudgedAnswer:
-  """A question with the model's answer and what people said.
+class Judged:
+  """Something that a model said, and what is right.
 
   Attributes:
-    place: of the question in its split, from 0.
-    question_id: of the data set.
-    question: its text.
+    place: of the example in its split, from 0.
+    item: by which the data set knows it.
+    text: that was asked: question, expression, caption.
     answer: the model's.
     confidence: its probability, in [0, 1].
-    accuracy: of the answer (VL-BERT §4.2.2), in [0, 1].
-    truth: the most frequent human answer; '' where it is none of the model's
-      answers.
+    accuracy: of the answer by the task's own measure, in [0, 1].
+    truth: what is right; '' where that is not known.
+    types: that it belongs to, by what they are types of.
   """
 
   place: int
-  question_id: int
-  question: str
+  item: str
+  text: str
   answer: str
   confidence: float
   accuracy: float
   truth: str
+  types: Mapping[str, str] = dataclasses.field(default_factory=dict)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Section:
+  """A part of the page: all that a model said of one kind.
+
+  Attributes:
+    heading: of the part.
+    noun: what is counted, such as questions.
+    judged: in the order of the split.
+  """
+
+  heading: str
+  noun: str
+  judged: Sequence[Judged]
+
+  def cases(self, count: int) -> dict[str, list[Judged]]:
+    """By heading, those that are shown in full, at most `count` of each."""
+    return {
+      'Most sure and wrong': worst(self.judged, count),
+      'At random': some(self.judged, count),
+    }
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Group:
-  """Questions of one type.
+  """Answers of one type.
 
   Attributes:
     name: of the type.
-    count: questions.
+    count: answers.
     accuracy: mean, in [0, 1].
     confidence: mean, in [0, 1].
   """
@@ -61,28 +84,31 @@ class Group:
   confidence: float
 
 
-def question_type(judged: JudgedAnswer) -> str:
-  """The first two words of the question."""
-  words = judged.question.lower().rstrip('?').split()
-  return ' '.join(words[:_WORDS_OF_A_TYPE])
+def first_words(text: str, count: int = _WORDS_OF_A_TYPE) -> str:
+  """A type of question: its first words."""
+  return ' '.join(text.lower().rstrip('?').split()[:count])
 
 
-def answer_type(judged: JudgedAnswer) -> str:
-  """`yes/no`, `number`, `other`, or `not among the answers`."""
-  if not judged.truth:
+def answer_type(truth: str) -> str:
+  """`yes/no`, `number`, `other`, or `not among the answers` for ''."""
+  if not truth:
     return 'not among the answers'
-  if judged.truth in _YES_NO:
+  if truth in _YES_NO:
     return 'yes/no'
-  return 'number' if judged.truth.isdigit() else 'other'
+  return 'number' if truth.isdigit() else 'other'
 
 
-def groups(
-  answers: Iterable[JudgedAnswer], kind: Callable[[JudgedAnswer], str]
-) -> list[Group]:
-  """Accuracy by type, the most frequent type first."""
+def groups(judged: Iterable[Judged], kind: str) -> list[Group]:
+  """Accuracy by type, the most frequent type first.
+
+  Args:
+    judged: all; those without a type of the kind are left out.
+    kind: a key of `Judged.types`.
+  """
   members = defaultdict(list)
-  for judged in answers:
-    members[kind(judged)].append(judged)
+  for one in judged:
+    if kind in one.types:
+      members[one.types[kind]].append(one)
   found = [
     Group(
       name=name,
@@ -95,7 +121,7 @@ def groups(
   return sorted(found, key=lambda group: (-group.count, group.name))
 
 
-def worst(answers: Iterable[JudgedAnswer], count: int) -> list[JudgedAnswer]:
+def worst(answers: Iterable[Judged], count: int) -> list[Judged]:
   """Those that the model was most sure of in error.
 
   Args:
@@ -110,19 +136,27 @@ def worst(answers: Iterable[JudgedAnswer], count: int) -> list[JudgedAnswer]:
   return wrong[:count]
 
 
-def some(
-  answers: Sequence[JudgedAnswer], count: int, seed: int = 0
-) -> list[JudgedAnswer]:
+def some(answers: Sequence[Judged], count: int, seed: int = 0) -> list[Judged]:
   """A random sample, the same each time, in the order of the split."""
   chosen = random.Random(seed).sample(answers, min(count, len(answers)))
   return sorted(chosen, key=lambda one: one.place)
 
 
+def places(sections: Iterable[Section], count: int) -> set[int]:
+  """Of all examples whose pictures the page shows."""
+  return {
+    one.place
+    for section in sections
+    for chosen in section.cases(count).values()
+    for one in chosen
+  }
+
+
 def write(
   folder: str,
   title: str,
-  answers: Sequence[JudgedAnswer],
-  cases: Mapping[str, Sequence[JudgedAnswer]],
+  sections: Sequence[Section],
+  count: int,
   pictures: Mapping[int, bytes],
 ) -> str:
   """Writes the page.
@@ -130,9 +164,9 @@ def write(
   Args:
     folder: made where it is missing.
     title: such as the model's folder and the split.
-    answers: of the whole split; at least one.
-    cases: by heading, answers that are shown with their pictures.
-    pictures: PNG by `JudgedAnswer.place`; a case without one is text alone.
+    sections: of the page; at least one has answers.
+    count: answers of each kind that are shown in full.
+    pictures: PNG by `Judged.place`; a case without one is text alone.
 
   Returns:
     Path of the page.
@@ -140,45 +174,52 @@ def write(
   Raises:
     ValueError: there are no answers.
   """
-  if not answers:
+  told = [section for section in sections if section.judged]
+  if not told:
     raise ValueError(
-      'A report needs answers. Received: none. Choose a split with questions.'
+      'A report needs answers. Received: none. Choose a split with labels.'
     )
   tf.io.gfile.makedirs(folder)
   path = f'{folder.rstrip("/")}/{_FILE}'
-  parts = [
-    *_summary(answers),
-    *_table('By type of answer', groups(answers, answer_type)),
-    *_table('By first words of the question', groups(answers, question_type)),
-    *_calibration(answers),
-  ]
-  for heading, chosen in cases.items():
-    parts += [f'<h2>{_text(heading)}</h2>', '<div class="cases">']
-    parts += [_case(judged, pictures.get(judged.place)) for judged in chosen]
-    parts.append('</div>')
+  parts = [line for one in told for line in _section(one, count, pictures)]
   with tf.io.gfile.GFile(path, 'w') as file:
     file.write(_PAGE.format(title=_text(title), body='\n'.join(parts)))
   return path
 
 
-def _misplaced(judged: JudgedAnswer) -> float:
+def _section(
+  section: Section, count: int, pictures: Mapping[int, bytes]
+) -> list[str]:
+  kinds = dict.fromkeys(kind for one in section.judged for kind in one.types)
+  parts = [f'<h2>{_text(section.heading)}</h2>', *_summary(section)]
+  for kind in kinds:
+    parts += _table(f'By {kind}', section.noun, groups(section.judged, kind))
+  parts += _calibration(section.judged)
+  for heading, chosen in section.cases(count).items():
+    parts += [f'<h3>{_text(heading)}</h3>', '<div class="cases">']
+    parts += [_case(one, pictures.get(one.place)) for one in chosen]
+    parts.append('</div>')
+  return parts
+
+
+def _misplaced(judged: Judged) -> float:
   return judged.confidence * (1.0 - judged.accuracy)
 
 
-def _summary(answers: Sequence[JudgedAnswer]) -> list[str]:
-  count = len(answers)
-  accuracy = sum(one.accuracy for one in answers) / count
-  confidence = sum(one.confidence for one in answers) / count
+def _summary(section: Section) -> list[str]:
+  count = len(section.judged)
+  accuracy = sum(one.accuracy for one in section.judged) / count
+  confidence = sum(one.confidence for one in section.judged) / count
   return [
-    f'<p>{count:,} questions. Accuracy <b>{_percent(accuracy)}</b>, mean '
-    f'confidence <b>{_percent(confidence)}</b>.</p>'
+    f'<p>{count:,} {_text(section.noun)}. Accuracy <b>{_percent(accuracy)}</b>,'
+    f' mean confidence <b>{_percent(confidence)}</b>.</p>'
   ]
 
 
-def _table(heading: str, rows: Sequence[Group]) -> list[str]:
+def _table(heading: str, noun: str, rows: Sequence[Group]) -> list[str]:
   parts = [
-    f'<h2>{_text(heading)}</h2>',
-    '<table><thead><tr><th>type<th>questions<th>accuracy<th>confidence'
+    f'<h3>{_text(heading)}</h3>',
+    f'<table><thead><tr><th>type<th>{_text(noun)}<th>accuracy<th>confidence'
     '</tr></thead><tbody>',
   ]
   parts += [
@@ -189,20 +230,20 @@ def _table(heading: str, rows: Sequence[Group]) -> list[str]:
   parts.append('</tbody></table>')
   rest = rows[_TYPES_SHOWN:]
   if rest:
-    questions = sum(row.count for row in rest)
+    others = sum(row.count for row in rest)
     parts.append(
-      f'<p>And {len(rest)} rarer types, {questions:,} questions.</p>'
+      f'<p>And {len(rest)} rarer types, {others:,} {_text(noun)}.</p>'
     )
   return parts
 
 
-def _calibration(answers: Sequence[JudgedAnswer]) -> list[str]:
+def _calibration(answers: Sequence[Judged]) -> list[str]:
   filled = calibration.bins(
     [one.confidence for one in answers], [one.accuracy for one in answers]
   )
   error = calibration.expected_error(filled)
   parts = [
-    '<h2>Calibration</h2>',
+    '<h3>Calibration</h3>',
     '<p>A bar is the accuracy of the answers of a range of confidence; it '
     'ends on the line where the model is right as often as it says. Expected '
     f'calibration error <b>{_percent(error)}</b>.</p>',
@@ -240,17 +281,17 @@ def _calibration(answers: Sequence[JudgedAnswer]) -> list[str]:
   return [*parts, '</tbody></table>']
 
 
-def _case(judged: JudgedAnswer, picture: bytes | None) -> str:
+def _case(judged: Judged, picture: bytes | None) -> str:
   shown = ''
   if picture:
     data = base64.b64encode(picture).decode()
     shown = f'<img alt="" src="data:image/png;base64,{data}">'
-  people = _text(judged.truth) or 'none of the model’s answers'
+  truth = _text(judged.truth) or 'none of the model’s answers'
   return (
-    f'<figure>{shown}<figcaption><b>{_text(judged.question)}</b><br>'
+    f'<figure>{shown}<figcaption><b>{_text(judged.text)}</b><br>'
     f'model: {_text(judged.answer)}, {_percent(judged.confidence)}<br>'
-    f'people: {people}<br>accuracy {_percent(judged.accuracy)}, question '
-    f'{judged.question_id}</figcaption></figure>'
+    f'right: {truth}<br>accuracy {_percent(judged.accuracy)}, '
+    f'{_text(judged.item)}</figcaption></figure>'
   )
 
 

@@ -1,19 +1,16 @@
 """A trained task over a whole split: metrics and predictions."""
 
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 
-import numpy as np
 import tensorflow as tf
 import tf_keras
 from absl import logging
 
 from vlbert_tf import boxes, elements
 from vlbert_tf.data import batching, pipeline
-from vlbert_tf.evaluation.report import JudgedAnswer
 from vlbert_tf.tasks import base, refcoco, vcr
-from vlbert_tf.tasks.vqa import QUESTION, QUESTION_ID, VqaTask
-from vlbert_tf.visualization import AnsweredQuestion
+from vlbert_tf.tasks.vqa import QUESTION_ID, VqaTask
 
 _SECONDS_BETWEEN_LINES = 5.0
 
@@ -41,7 +38,7 @@ def evaluate(
     return task.validation_step(batch, model, metrics)
 
   state = None
-  for batch in _with_progress(task, data):
+  for batch in with_progress(task, data):
     # A trainer hands over the logs of each replica; here there is one.
     logs = tf.nest.map_structure(lambda value: (value,), step(batch))
     state = task.aggregate_logs(state, logs)
@@ -71,7 +68,7 @@ def predict_answers(
     logits = model(batch)[elements.ANSWER_LOGITS]
     return tf.gather(answers, tf.argmax(logits, axis=-1))
 
-  for batch in _with_progress(task, data):
+  for batch in with_progress(task, data):
     rows = zip(
       batch[QUESTION_ID].numpy(),
       step(batch).numpy(),
@@ -106,7 +103,7 @@ def predict_regions(
     ratio = batch[refcoco.ORIGINAL_SIZE] / batch[elements.IMAGE_SIZE]
     return boxes.rescale(chosen, ratio[:, 0], ratio[:, 1])
 
-  for batch in _with_progress(task, data):
+  for batch in with_progress(task, data):
     rows = zip(
       batch[refcoco.EXPRESSION_ID].numpy(),
       step(batch).numpy(),
@@ -141,7 +138,7 @@ def predict_choices(
   given = task.task_config.condition_on
   for judged, condition_on in vcr.judgements(task.task_config.sub_task):
     task.task_config.override({'condition_on': condition_on})
-    for batch in _with_progress(task, data):
+    for batch in with_progress(task, data):
       rows = zip(
         batch[vcr.QUESTION_ID].numpy(),
         step(batch).numpy(),
@@ -154,148 +151,16 @@ def predict_choices(
   task.task_config.override({'condition_on': given})
 
 
-def judge_answers(
-  task: VqaTask, model: tf_keras.Model, data: pipeline.DataConfig
-) -> Iterator[JudgedAnswer]:
-  """Answers every question of a split and says how good the answer is.
-
-  Args:
-    task: of the model.
-    model: with its trained weights.
-    data: the split; `is_training` must be off.
-
-  Yields:
-    Answers in the order of the records.
-  """
-
-  @tf.function
-  def step(batch):
-    logits = model(batch)[elements.ANSWER_LOGITS]
-    best = tf.argmax(logits, axis=-1, output_type=tf.int32)
-    confidence = tf.gather(_probabilities(task, logits), best, batch_dims=1)
-    accuracy = tf.gather(batch[elements.ANSWER_SCORES], best, batch_dims=1)
-    return best, confidence, accuracy
-
-  for number, batch in enumerate(_with_progress(task, data)):
-    columns = (
-      batch[QUESTION_ID],
-      batch[QUESTION],
-      batch[elements.ANSWER_LABEL],
-      *step(batch),
-      batch[elements.EXAMPLE_WEIGHT],
-    )
-    rows = zip(*(column.numpy() for column in columns), strict=True)
-    for i, row in enumerate(rows):
-      question_id, question, label, best, confidence, accuracy, weight = row
-      if weight:
-        yield JudgedAnswer(
-          place=number * data.global_batch_size + i,
-          question_id=int(question_id),
-          question=question.decode(),
-          answer=task.answers[best],
-          confidence=float(confidence),
-          accuracy=float(accuracy),
-          truth=task.answers[label] if label >= 0 else '',
-        )
-
-
-def illustrate_answers(
-  task: VqaTask,
-  model: tf_keras.Model,
-  data: pipeline.DataConfig,
-  count: int,
-) -> list[AnsweredQuestion]:
-  """Answers a few questions, spread over a split, and shows where it looks.
-
-  Args:
-    task: of the model.
-    model: with its trained weights.
-    data: the split; `is_training` must be off.
-    count: how many.
-
-  Returns:
-    At most `count` questions with image, RoIs, attention and answer.
-  """
-  total = task.open_split(data).annotations
-  places = np.linspace(0, total - 1, count).astype(int).tolist()
-  return list(illustrate_places(task, model, data, places).values())
-
-
-def illustrate_places(
-  task: VqaTask,
-  model: tf_keras.Model,
-  data: pipeline.DataConfig,
-  places: Collection[int],
-) -> dict[int, AnsweredQuestion]:
-  """Answers chosen questions of a split, and shows where it looks.
-
-  Args:
-    task: of the model.
-    model: with its trained weights.
-    data: the split; `is_training` must be off.
-    places: of the questions in the split, from 0.
-
-  Returns:
-    By place, image, RoIs, attention and answer.
-  """
-  wanted, shown = sorted(set(places)), {}
-  data = data.replace(show_images=True)
-  for number, batch in enumerate(task.build_inputs(data)):
-    first = number * data.global_batch_size
-    rows = [i - first for i in wanted if 0 <= i - first < len(batch[QUESTION])]
-    if rows:
-      part = {name: tf.gather(value, rows) for name, value in batch.items()}
-      drawn = illustrate_batch(task, part, model(part, return_attention=True))
-      shown.update(zip((first + row for row in rows), drawn, strict=True))
-    if not wanted or first + len(batch[QUESTION]) > wanted[-1]:
-      break
-  return shown
-
-
-def _probabilities(task: VqaTask, logits: tf.Tensor) -> tf.Tensor:
+def answer_probabilities(task: VqaTask, logits: tf.Tensor) -> tf.Tensor:
+  """Probabilities of answers, float32 `[B, K]`, as they were trained."""
   independent = task.task_config.answer_loss == 'sigmoid'
   return tf.sigmoid(logits) if independent else tf.nn.softmax(logits)
 
 
-def illustrate_batch(
-  task: VqaTask, batch: batching.Tensors, outputs: batching.Tensors
-) -> list[AnsweredQuestion]:
-  """Answers to the questions of one batch, and where the model looked.
-
-  Args:
-    task: of the model.
-    batch: with one text an image.
-    outputs: of the model, with attention.
-
-  Returns:
-    One for each row.
-  """
-  logits = outputs[elements.ANSWER_LOGITS]
-  probabilities = _probabilities(task, logits).numpy()
-  arrays = {name: value.numpy() for name, value in batch.items()}
-  attention = outputs[elements.ANSWER_ATTENTION].numpy()
-  shown = []
-  for i, row in enumerate(probabilities):
-    height, width = arrays[elements.IMAGE_SIZE][i].astype(int)
-    real = arrays[elements.ROI_MASK][i]
-    label = arrays[elements.ANSWER_LABEL][i]
-    shown.append(
-      AnsweredQuestion(
-        image=arrays[elements.IMAGE][i, :height, :width].astype(np.uint8),
-        boxes=arrays[elements.BOXES][i][real],
-        attention=attention[i][real],
-        question=arrays[QUESTION][i].decode(),
-        answer=task.answers[row.argmax()],
-        score=float(row.max()),
-        truth=task.answers[label] if label >= 0 else '',
-      )
-    )
-  return shown
-
-
-def _with_progress(
+def with_progress(
   task: base.RecordTask, data: pipeline.DataConfig
 ) -> Iterator[batching.Tensors]:
+  """Batches of a split, with a line in the log now and then."""
   total = task.examples_in(task.open_split(data))
   done, last = 0, time.monotonic()
   for batch in task.build_inputs(data):

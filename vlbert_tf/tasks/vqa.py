@@ -17,6 +17,7 @@ from vlbert_tf.text.sequence import question_sequence
 
 QUESTION_ID = 'question_id'  # int64 [B]
 QUESTION = 'question'  # string [B]
+QUESTION_TYPE = 'question_type'  # string [B], the data set's, '' for none
 
 ANSWER_LOSSES = ('softmax', 'sigmoid')
 
@@ -149,6 +150,7 @@ class VqaTask(base.VlBertTask):
       elements.EXAMPLE_ID: tf.strings.as_string(ids),
       QUESTION_ID: ids,
       QUESTION: tf.gather(record['question/text'], rows),
+      QUESTION_TYPE: tf.gather(record['question/type'], rows),
       elements.ANSWER_LABEL: labels,
       elements.ANSWER_SCORES: tf.ensure_shape(
         scores, [None, len(self.answers)]
@@ -161,6 +163,7 @@ class VqaTask(base.VlBertTask):
       elements.EXAMPLE_ID,
       QUESTION_ID,
       QUESTION,
+      QUESTION_TYPE,
       elements.ANSWER_LABEL,
       elements.ANSWER_SCORES,
     ):
