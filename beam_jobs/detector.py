@@ -15,6 +15,7 @@ import tensorflow as tf
 
 from beam_jobs import storage
 from beam_jobs.image_files import LoadedImage, UnusableImageError
+from vlbert_tf.data import version_folders
 from vlbert_tf.data.annotations import DetectedRegion
 from vlbert_tf.data.record_contents import FEATURE_DTYPE, Contents
 
@@ -97,9 +98,8 @@ def find(path: str) -> DetectorFile:
   path = path.rstrip('/')
   found = _files(path)
   if 'saved_model.pb' not in found:
-    versions = {name.split('/')[0] for name in found}
-    numbers = [int(name) for name in versions if name.isdigit()]
-    path = os.path.join(path, str(max(numbers))) if numbers else path
+    versions = version_folders.numbered({name.split('/')[0] for name in found})
+    path = os.path.join(path, versions[max(versions)]) if versions else path
   if not storage.exists(os.path.join(path, 'saved_model.pb')):
     raise ValueError(
       'A detector is a folder with saved_model.pb, which vlbert-export writes '

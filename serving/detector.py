@@ -10,7 +10,7 @@ from serving import detector_signatures, regions, signatures, statuses
 from serving.decoding import decode_images
 from vlbert_tf import elements
 from vlbert_tf.boxes import clip, rescale
-from vlbert_tf.data import batching
+from vlbert_tf.data import batching, version_folders
 from vlbert_tf.tasks import saved
 from vlbert_tf.tasks.detection import DetectionTask
 from vlbert_tf.vision.faster_rcnn import FasterRcnn
@@ -203,9 +203,9 @@ def open_detector(path: str) -> EmbeddedDetector:
     module = DetectorModule(task, saved.restore_trained(task, path))
     return EmbeddedDetector(module.root, module.signatures)
   names = gfile.listdir(path) if gfile.isdir(path) else []
-  versions = [int(n.rstrip('/')) for n in names if n.rstrip('/').isdigit()]
+  versions = version_folders.numbered(names)
   if _SAVED_MODEL not in names and versions:
-    path = os.path.join(path, str(max(versions)))
+    path = os.path.join(path, versions[max(versions)])
   if not gfile.exists(os.path.join(path, _SAVED_MODEL)):
     raise ValueError(
       f'A detector is a folder with {_SAVED_MODEL}, which vlbert-export '

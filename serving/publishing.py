@@ -12,6 +12,7 @@ from serving import model_card, validation
 from serving.calls import Call
 from serving.detector import DetectorModule
 from serving.saved_model import ServedModel
+from vlbert_tf.data import version_folders
 
 WARMUP_FILE = 'assets.extra/tf_serving_warmup_requests'
 CARD_FILE = 'assets.extra/model_card.json'
@@ -51,7 +52,7 @@ def next_version(base_path: str, version: int) -> int:
   """
   gfile = tf.io.gfile
   names = gfile.listdir(base_path) if gfile.isdir(base_path) else []
-  numbers = [int(n.rstrip('/')) for n in names if n.rstrip('/').isdigit()]
+  numbers = version_folders.numbered(names)
   if version in numbers:
     raise ValueError(
       f'A version is written once. Received: --version={version}, which '

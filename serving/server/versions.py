@@ -10,6 +10,8 @@ import os
 import pathlib
 from collections.abc import Collection
 
+from vlbert_tf.data import version_folders
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Policy:
@@ -37,9 +39,9 @@ def complete_versions(base_path: str | os.PathLike) -> dict[int, pathlib.Path]:
   `saved_model.pb` is one that is being written.
   """
   return {
-    int(folder.name): folder
-    for folder in _folders(pathlib.Path(base_path))
-    if _is_number(folder.name) and (folder / 'saved_model.pb').is_file()
+    number: folder
+    for number, folder in _numbered(_folders(pathlib.Path(base_path))).items()
+    if (folder / 'saved_model.pb').is_file()
   }
 
 
@@ -51,7 +53,7 @@ def check_base_path(base_path: str | os.PathLike) -> None:
       highest holds no SavedModel.
   """
   folders = _folders(pathlib.Path(base_path))
-  numbered = [folder for folder in folders if _is_number(folder.name)]
+  numbered = _numbered(folders)
   if not numbered:
     names = sorted(folder.name for folder in folders)[:5]
     raise ValueError(
@@ -60,7 +62,7 @@ def check_base_path(base_path: str | os.PathLike) -> None:
       + (f'folders {names}. ' if names else 'no folder there. ')
       + 'Pass the folder that vlbert-export wrote its versions into.'
     )
-  newest = max(numbered, key=lambda folder: int(folder.name))
+  newest = numbered[max(numbered)]
   if not (newest / 'saved_model.pb').is_file():
     raise ValueError(
       'A version folder must hold a SavedModel. '
@@ -75,5 +77,7 @@ def _folders(base_path: pathlib.Path) -> list[pathlib.Path]:
   return [path for path in base_path.iterdir() if path.is_dir()]
 
 
-def _is_number(name: str) -> bool:
-  return name.isascii() and name.isdecimal()
+def _numbered(folders: list[pathlib.Path]) -> dict[int, pathlib.Path]:
+  by_name = {folder.name: folder for folder in folders}
+  names = version_folders.numbered(by_name)
+  return {number: by_name[name] for number, name in names.items()}
