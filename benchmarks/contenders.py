@@ -75,6 +75,7 @@ def attention_cores(mode: str, dtype: str) -> dict[str, Work]:
     @tf.function
     def train():
       with tf.GradientTape() as tape:
+        tape.watch(parts)
         loss = tf.reduce_sum(tf.cast(attend(*parts, mask), tf.float32) ** 2)
       return tape.gradient(loss, parts)
 

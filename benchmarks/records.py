@@ -86,7 +86,7 @@ def write_captions(
 
 def _region(rng, size, contents) -> DetectedRegion:
   height, width = size
-  left, top = rng.uniform(0, 0.5, 2) * [width, height]
+  left, top = rng.uniform(0, 0.4, 2) * [width, height]
   right, bottom = [left, top] + rng.uniform(0.1, 0.5, 2) * [width, height]
   return DetectedRegion(
     box=(float(left), float(top), float(right), float(bottom)),
