@@ -83,7 +83,11 @@ def test_micro_batches_of_recomputed_blocks_take_the_step_of_the_whole_batch(
   records,
 ):
   # As many samples as there are anchors and RoIs: nothing is left to chance.
-  every = {**DETECTOR, 'sampled_anchors': 4096, 'sampled_rois': 64}
+  every = {
+    **small_detector.SETTINGS,
+    'sampled_anchors': 4096,
+    'sampled_rois': 64,
+  }
 
   def weights_after_a_step(micro_batches, remat):
     task = _task(
