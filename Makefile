@@ -2,9 +2,9 @@
 # fresh machine. Another Python: make PYTHON=/path/to/python3.11 demo
 
 .PHONY: demo demo-all web test test-slow test-serving test-web toy-model bench \
-  bench-easy-vqa bench-detection bench-encoder bench-serving bench-beam \
-  bench-vision demo-detector bazel-test build-files lint format lock install \
-  clean
+  bench-easy-vqa bench-detection bench-encoder bench-step bench-growth \
+  bench-serving bench-beam bench-vision demo-detector bazel-test build-files \
+  lint format lock install clean
 
 BIN := .venv/bin
 READY := .venv/.ready
@@ -105,9 +105,17 @@ bench-beam: $(READY)
 # Our encoder against others, in turn. The peers are an optional group: install
 # them with .venv/bin/pip install '.[bench]' (with uv: uv pip install).
 bench-encoder: $(READY)
-	for mode in forward train; do for dtype in float32 bfloat16; do \
-	  $(BIN)/python -m benchmarks.encoder --mode=$$mode --dtype=$$dtype \
-	    || exit 1; done; done
+	$(BIN)/python -m benchmarks.encoder
+
+# The whole pre-training step, and its memory. CAPTIONS, a TSV file of Conceptual
+# Captions, gives the lengths that buckets are measured on.
+bench-step: $(READY)
+	$(BIN)/python -m benchmarks.step $(if $(CAPTIONS),--captions=$(CAPTIONS))
+	$(BIN)/python -m benchmarks.step --memory
+
+# How cost grows; draws docs/growth.png.
+bench-growth: $(READY)
+	$(BIN)/python -m benchmarks.growth --plot=docs/growth.png
 
 comma := ,
 detection_split = --split=$(split)$(comma)$\

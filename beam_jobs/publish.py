@@ -177,6 +177,7 @@ def _manifest(
       'dropped_annotations': sum(drop.annotations for drop in drops[split]),
       'dropped': dict(sorted(reasons.items())),
       'shard_lengths': [row['images'] for row in shards],
+      'shard_annotations': [row['annotations'] for row in shards],
       'sha256': [row['sha256'] for row in shards],
     }
     logging.info(

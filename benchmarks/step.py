@@ -1,21 +1,26 @@
-"""The whole pre-training step of size base, pairs a second.
+"""The whole pre-training step of size base, from records to updated weights.
 
-  python -m benchmarks.step --features=precomputed --batch=8
-  python -m benchmarks.step --features=pixels --batch=1 --rois=20
-  python -m benchmarks.step --buckets --layers=4 --captions=captions.tsv
-
-With --buckets: what buckets and groups of similar RoI counts save against
+Pairs a second, the share of time that steps wait for their batches, and the
+most memory of the process: on precomputed features, on pixels, and with
+--memory in parts and with recomputation. With --captions, a TSV file of
+Conceptual Captions: what buckets and groups of similar RoI counts save against
 padding every batch to the longest, from the time of a step in each bucket and
-the lengths of captions (a TSV file of Conceptual Captions), with RoIs drawn
-evenly between the bounds of VL-BERT §4.1, 10 and 100.
+the lengths of these captions, with RoIs drawn evenly between the bounds of
+VL-BERT §4.1, 10 and 100. Each is a process of its own. Prints Markdown.
+
+  python -m benchmarks.step
+  python -m benchmarks.step --captions=captions.tsv
+  python -m benchmarks.step --memory
+  python -m benchmarks.step --layers=2 --seconds=1
 """
 
 import argparse
-import dataclasses
+import json
 import os
-import pathlib
 import resource
 import statistics
+import subprocess
+import sys
 import tempfile
 import time
 
@@ -23,164 +28,148 @@ os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')
 
 import numpy as np
 import tensorflow as tf
-from official.core import config_definitions as cfg
+from official.core import train_utils
 
-from benchmarks import timing
-from vlbert_tf import elements
-from vlbert_tf.modeling import config as configs
-from vlbert_tf.tasks import base
-from vlbert_tf.tasks.pretraining import (
-  PretrainingConfig,
-  PretrainingModel,
-  PretrainingTask,
-)
+from benchmarks import pretraining, records, timing
 from vlbert_tf.training import experiments
+from vlbert_tf.training.trainer import INPUT_WAIT, TimedTrainer
 
-VOCAB_SIZE, CATEGORIES, MASKED = 30_522, 1_600, 19
 TEXT_BUCKETS, ROI_BUCKETS = (16, 32, 64), (25, 50, 100)
 _SPECIAL_WORDS = 2  # [CLS] and [SEP]
+_IMAGES = 32  # of the records
+_GROUP = 16  # batches whose examples are sorted together
+
+# What is measured: features, pairs, RoIs, micro-batches, recomputation.
+ROWS = (('precomputed', 8, 100, 1, False), ('pixels', 1, 20, 1, False))
+MEMORY_ROWS = (
+  ('precomputed', 16, 100, 1, False),
+  ('precomputed', 16, 100, 4, False),
+  ('precomputed', 16, 100, 1, True),
+)
 
 
-class SyntheticTask(PretrainingTask):
-  """Pre-training on batches that need no records."""
-
-  def __init__(self, config: PretrainingConfig, layers: int):
-    super().__init__(config)
-    self._layers = layers
-
-  def architecture(self):
-    resolved = configs.resolve(
-      self.task_config.model, self.tokenizer.vocab_size, CATEGORIES
-    )
-    return dataclasses.replace(resolved, num_layers=self._layers)
-
-  def build_model(self):
-    model = PretrainingModel(self.architecture())
-    pixels = self.task_config.model.visual_features == 'pixels'
-    model(batch(1, 4, 1, pixels, (64, 64)))
-    return model
-
-
-def batch(pairs, words, rois, pixels, size=(600, 1000)):
-  """Random content in full shapes."""
-  rng = np.random.default_rng(1)
-  height, width = size
-  corner = rng.uniform(0, 0.4, [pairs, rois, 2]) * [width, height]
-  extent = rng.uniform(0.1, 0.5, [pairs, rois, 2]) * [width, height]
-  content = {
-    elements.EXAMPLE_WEIGHT: np.ones([pairs]),
-    elements.WORD_IDS: rng.integers(5, VOCAB_SIZE, [pairs, words]),
-    elements.WORD_MASK: np.ones([pairs, words], bool),
-    elements.SEGMENT_IDS: np.zeros([pairs, words], np.int64),
-    base.TEXT_CUT: np.zeros([pairs], bool),
-    elements.IMAGE_SIZE: np.tile(np.float64([size]), [pairs, 1]),
-    elements.BOXES: np.concatenate([corner, corner + extent], -1),
-    elements.ROI_MASK: np.ones([pairs, rois], bool),
-    elements.ROI_MASKED: rng.uniform(size=[pairs, rois]) < 0.15,
-    elements.ROI_CATEGORIES: rng.integers(1, CATEGORIES, [pairs, rois]),
-    elements.RELATED: np.ones([pairs]),
-    elements.MASKED_POSITIONS: rng.integers(1, words - 1, [pairs, MASKED]),
-    elements.MASKED_WORD_IDS: rng.integers(5, VOCAB_SIZE, [pairs, MASKED]),
-    elements.MASKED_WORD_WEIGHTS: np.ones([pairs, MASKED]),
+def settings(folder: str, row, layers: int):
+  """Settings of a run on random records of a row's sizes."""
+  features, pairs, rois, micro_batches, remat = row
+  vocab = os.path.join(folder, 'vocab.txt')
+  records.write_vocabulary(vocab)
+  path = records.write_captions(
+    folder,
+    images=_IMAGES,
+    rois=rois,
+    words=TEXT_BUCKETS[-1] - _SPECIAL_WORDS,
+    pixels=features == 'pixels',
+  )
+  task = {
+    'vocab_file': vocab,
+    'micro_batches': micro_batches,
+    'model': {'visual_features': features, 'remat': remat, 'max_rois': rois},
+    'train_data': {'path': path, 'global_batch_size': pairs},
   }
-  content[elements.ROI_NAMED] = content[elements.ROI_MASKED]
-  if pixels:
-    content[elements.IMAGE] = rng.uniform(0, 255, [pairs, height, width, 3])
-  else:
-    content[elements.APPEARANCE] = rng.normal(size=[pairs, rois, 2048])
-    content[elements.IMAGE_APPEARANCE] = rng.normal(size=[pairs, 2048])
-  kinds = {'f': tf.float32, 'i': tf.int32, 'b': tf.bool}
-  return {k: tf.constant(v, kinds[v.dtype.kind]) for k, v in content.items()}
+  params = experiments.load_experiment(
+    'vlbert/pretraining', [], json.dumps({'task': task})
+  )
+  return params, pretraining.Task(params.task, layers)
 
 
-def make_step(args):
-  """A function that trains on a batch and waits until it is done."""
+def measure(row, layers: int, seconds: float) -> dict[str, float]:
+  """Trains on random records for some seconds, and three steps at least."""
   with tempfile.TemporaryDirectory() as folder:
-    vocab = pathlib.Path(folder) / 'vocab.txt'
-    special = ['[PAD]', '[UNK]', '[CLS]', '[SEP]', '[MASK]']
-    words = special + [f'w{k}' for k in range(VOCAB_SIZE - len(special))]
-    vocab.write_text('\n'.join(words) + '\n')
-    config = PretrainingConfig(vocab_file=str(vocab))
-    config.override(
-      {
-        'micro_batches': args.micro_batches,
-        'model': {
-          'visual_features': args.features,
-          'xla': args.xla,
-          'remat': args.remat,
-        },
-      }
+    params, task = settings(folder, row, layers)
+    trainer = train_utils.create_trainer(
+      params, task, train=True, evaluate=False, trainer_cls=TimedTrainer
     )
-    task = SyntheticTask(config, args.layers)
-  params = experiments.load_experiment('vlbert/pretraining', [])
-  model = task.build_model()
-  optimizer = task.create_optimizer(
-    params.trainer.optimizer_config, cfg.RuntimeConfig()
-  )
-  step = tf.function(
-    lambda content: task.train_step(content, model, optimizer)['loss'],
-    reduce_retracing=False,
-  )
-  return lambda content: float(step(content))
+    one = tf.constant(1, tf.int32)
+    trainer.train(one)
+    taken, waited = [], 0.0
+    begin = time.perf_counter()
+    while len(taken) < 3 or time.perf_counter() - begin < seconds:
+      start = time.perf_counter()
+      waited += trainer.train(one)[INPUT_WAIT]
+      taken.append(time.perf_counter() - start)
+  return {
+    'median': statistics.median(taken),
+    'least': min(taken),
+    'most': max(taken),
+    'wait': waited / sum(taken),
+    # Linux counts in KiB.
+    'peak': resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20,
+  }
 
 
-def measure(args) -> str:
-  """Pairs a second of one shape, and the most memory of the process."""
-  step = make_step(args)
-  content = batch(args.batch, args.words, args.rois, args.features == 'pixels')
-  step(content)
-  seconds = []
-  for _ in range(args.rounds):
-    start = time.perf_counter()
-    step(content)
-    seconds.append(time.perf_counter() - start)
-  median = statistics.median(seconds)
-  peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-  return (
-    f'{args.features}, batch {args.batch}, {args.words} words, {args.rois} '
-    f'RoIs, {args.layers} layers, xla {args.xla}, micro_batches '
-    f'{args.micro_batches}, remat {args.remat}: {median:.2f} s a step '
-    f'({min(seconds):.2f}-{max(seconds):.2f}), {args.batch / median:.2f} '
-    f'pairs/s, peak {peak:.2f} GiB'
-  )
+def _in_a_process(row, args) -> dict[str, float]:
+  command = [
+    sys.executable, '-m', 'benchmarks.step', '--child', json.dumps(row),
+    f'--layers={args.layers}', f'--seconds={args.seconds}',
+  ]  # fmt: skip
+  done = subprocess.run(command, capture_output=True, text=True, check=False)
+  if done.returncode:
+    sys.exit(f'{done.stderr[-2000:]}\nThe measurement above failed: {row}.')
+  return json.loads(done.stdout.splitlines()[-1])
 
 
-def measure_buckets(args) -> str:
+def table(rows, args) -> str:
+  """Markdown, a line for each measurement."""
+  lines = [
+    f'{args.layers} layers, {TEXT_BUCKETS[-1]} words:',
+    '',
+    '| features | pairs a step | RoIs | micro-batches | remat | s a step '
+    '| pairs/s | waiting for input | peak GiB of the process |',
+    '|---|---|---|---|---|---|---|---|---|',
+  ]
+  for row in rows:
+    features, pairs, rois, micro_batches, remat = row
+    got = _in_a_process(row, args)
+    lines.append(
+      f'| {features} | {pairs} | {rois} | {micro_batches} '
+      f'| {"yes" if remat else "no"} '
+      f'| {got["median"]:.2f} ({got["least"]:.2f}-{got["most"]:.2f}) '
+      f'| {pairs / got["median"]:.2f} | {100 * got["wait"]:.1f} % '
+      f'| {got["peak"]:.1f} |'
+    )
+  return '\n'.join([*lines, ''])
+
+
+def buckets(captions: str, layers: int, seconds: float, pairs: int = 8) -> str:
   """How much faster buckets are than padding to the longest."""
-  step = make_step(args)
+  step = pretraining.synthetic_step(layers)
   contents = {
-    (words, rois): batch(args.batch, words, rois, pixels=False)
+    (words, rois): pretraining.batch(pairs, words, rois)
     for words in TEXT_BUCKETS
     for rois in ROI_BUCKETS
   }
-  seconds = timing.interleaved(
+  took = timing.interleaved(
     {
       shape: lambda content=content: step(content)
       for shape, content in contents.items()
     },
-    args.rounds,
+    rounds=9,
+    budget=seconds,
   )
-  cost = {shape: statistics.median(each) for shape, each in seconds.items()}
-  words, rois = lengths(args.captions, 256 * args.batch)
-  order = np.argsort(rois.reshape(-1, 16 * args.batch), axis=1)
+  cost = {shape: statistics.median(each) for shape, each in took.items()}
+  words, rois = lengths(captions, 16 * _GROUP * pairs)
+  order = np.argsort(rois.reshape(-1, _GROUP * pairs), axis=1)
   grouped = np.take_along_axis(rois.reshape(order.shape), order, 1).ravel()
   padded = cost[TEXT_BUCKETS[-1], ROI_BUCKETS[-1]]
-  lines = [f'buckets at batch {args.batch}, {args.layers} layers:']
-  for name, counts in (('buckets', rois), ('buckets, groups', grouped)):
+  lines = [
+    f'{layers} layers, {pairs} pairs a step, words of captions, RoIs evenly '
+    f'between 10 and 100, groups of {_GROUP} batches:',
+    '',
+    '| batches | mean s a step | speed |',
+    '|---|---|---|',
+    f'| padded to the longest | {padded:.3f} | 1.00 |',
+  ]
+  for name, counts in (('buckets', rois), ('buckets and groups', grouped)):
     mean = np.mean(
       [
         cost[_bucket(w, TEXT_BUCKETS), _bucket(r, ROI_BUCKETS)]
         for w, r in zip(
-          words.reshape(-1, args.batch), counts.reshape(-1, args.batch),
-          strict=True,
+          words.reshape(-1, pairs), counts.reshape(-1, pairs), strict=True
         )
       ]
-    )  # fmt: skip
-    lines.append(
-      f'{name}: {mean:.3f} s a step against {padded:.3f} s padded to the '
-      f'longest, {padded / mean:.2f} times as fast'
     )
-  return '\n'.join(lines)
+    lines.append(f'| {name} | {mean:.3f} | {padded / mean:.2f} |')
+  return '\n'.join([*lines, ''])
 
 
 def lengths(captions: str, count: int) -> tuple[np.ndarray, np.ndarray]:
@@ -189,34 +178,38 @@ def lengths(captions: str, count: int) -> tuple[np.ndarray, np.ndarray]:
   with open(captions, encoding='utf-8') as file:
     words = [len(line.split('\t')[0].split()) for line in file]
   drawn = rng.choice(words, count) + _SPECIAL_WORDS
-  return drawn, rng.integers(10, 101, count)
+  return np.minimum(drawn, TEXT_BUCKETS[-1]), rng.integers(10, 101, count)
 
 
-def _bucket(members, buckets) -> int:
-  return next(each for each in buckets if each >= members.max())
+def _bucket(members, sizes) -> int:
+  return next(each for each in sizes if each >= members.max())
 
 
 def main() -> None:
-  """Prints one measurement."""
+  """Prints the tables."""
   parser = argparse.ArgumentParser(
     description=__doc__, formatter_class=argparse.RawTextHelpFormatter
   )
+  parser.add_argument('--layers', type=int, default=12)
   parser.add_argument(
-    '--features', choices=['precomputed', 'pixels'], default='precomputed'
+    '--bucket_layers', type=int, default=6,
+    help='the same for the nine programs of the buckets',
+  )  # fmt: skip
+  parser.add_argument(
+    '--seconds', type=float, default=20.0, help='of each measurement, about'
   )
-  parser.add_argument('--xla', choices=['none', 'attention', 'step'],
-                      default='attention')  # fmt: skip
-  for name, default in (
-    ('batch', 8), ('words', 64), ('rois', 100), ('layers', 12),
-    ('micro_batches', 1), ('rounds', 5),
-  ):  # fmt: skip
-    parser.add_argument(f'--{name}', type=int, default=default)
-  parser.add_argument('--remat', action='store_true')
-  parser.add_argument('--buckets', action='store_true')
+  parser.add_argument('--memory', action='store_true')
   parser.add_argument('--captions', default='')
+  parser.add_argument('--child', help=argparse.SUPPRESS)
   args = parser.parse_args()
-  print(timing.circumstances())
-  print(measure_buckets(args) if args.buckets else measure(args))
+  if args.child:
+    result = measure(json.loads(args.child), args.layers, args.seconds)
+    print(json.dumps(result))
+    return
+  print(timing.heading('benchmarks.step'), flush=True)
+  print(table(MEMORY_ROWS if args.memory else ROWS, args), flush=True)
+  if args.captions:
+    print(buckets(args.captions, args.bucket_layers, args.seconds), flush=True)
 
 
 if __name__ == '__main__':

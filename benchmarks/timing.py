@@ -1,21 +1,26 @@
 """Timing that is fair on a machine that does other things as well."""
 
 import datetime
+import math
 import os
 import platform
+import shlex
 import statistics
+import sys
 import time
 from collections.abc import Callable, Mapping
 
 # What a second is: of the clock on the wall, or of the processor. The latter
 # is the fairer one where other programs take turns on it, with one thread.
 CLOCKS = {'wall': time.perf_counter, 'cpu': time.process_time}
+_FEWEST = 3  # rounds, for a median that one slow run cannot move
 
 
 def interleaved(
   contenders: Mapping[str, Callable[[], object]],
   rounds: int,
   clock: str = 'wall',
+  budget: float = math.inf,
 ) -> dict[str, list[float]]:
   """Times each contender once a round, in turn.
 
@@ -23,8 +28,10 @@ def interleaved(
 
   Args:
     contenders: work by name; it returns when it is done.
-    rounds: how often each is timed, after one run that is not.
+    rounds: how often each is timed at most, after one run that is not.
     clock: of `CLOCKS`.
+    budget: seconds on the wall after which no further round begins, except
+      for the first three.
 
   Returns:
     Seconds of each run, by name.
@@ -34,7 +41,10 @@ def interleaved(
     work()
   seconds: dict[str, list[float]] = {name: [] for name in contenders}
   names = list(contenders)
+  begin = time.perf_counter()
   for number in range(rounds):
+    if number >= _FEWEST and time.perf_counter() - begin > budget:
+      break
     # Who comes after whom changes as well.
     first = number % len(names)
     for name in names[first:] + names[:first]:
@@ -44,14 +54,17 @@ def interleaved(
   return seconds
 
 
-def table(seconds: Mapping[str, list[float]], reference: str) -> str:
+def table(
+  seconds: Mapping[str, list[float]], reference: str, digits: int = 3
+) -> str:
   """Markdown: medians, spread, and how many times as fast as a reference."""
   base = statistics.median(seconds[reference])
   rows = ['| | median s | lowest-highest s | speed |', '|---|---|---|---|']
   for name, values in seconds.items():
     median = statistics.median(values)
     rows.append(
-      f'| {name} | {median:.3f} | {min(values):.3f}-{max(values):.3f} '
+      f'| {name} | {median:.{digits}f} '
+      f'| {min(values):.{digits}f}-{max(values):.{digits}f} '
       f'| {base / median:.2f} |'
     )
   return '\n'.join(rows)
@@ -65,8 +78,15 @@ def circumstances() -> str:
       names = [line for line in file if line.startswith('model name')]
     model = names[0].partition(':')[2].strip() if names else model
   load = ', '.join(f'{value:.1f}' for value in os.getloadavg())
+  system = f'{platform.system()} {platform.release()}'
   today = datetime.datetime.now(datetime.UTC).strftime('%Y-%m-%d %H:%M UTC')
   return (
-    f'{today}; {model}, {os.cpu_count()} cores; load of the last 1, 5 and 15 '
-    f'minutes {load}'
+    f'{today}; {system}, {model}, {os.cpu_count()} cores; load of the last 1, '
+    f'5 and 15 minutes {load}'
   )
+
+
+def heading(module: str) -> str:
+  """The command that runs, and `circumstances`, as Markdown."""
+  command = shlex.join(['python', '-m', module, *sys.argv[1:]])
+  return f'`{command}`; {circumstances()}\n'

@@ -27,6 +27,7 @@ def test_several_splits_of_questions_are_built_at_once(tmp_path):
   assert manifest['splits']['train']['images'] == 11
   assert manifest['splits']['train']['annotations'] == 23
   assert manifest['splits']['train']['shard_lengths'] == [3, 4, 4]
+  assert sum(manifest['splits']['train']['shard_annotations']) == 23
   assert manifest['splits']['test']['images'] == 3
   assert manifest['categories'] == ['dog', 'cat']
   assert sorted(os.listdir(tmp_path / 'out' / 'toy')) == ['1.0.0']

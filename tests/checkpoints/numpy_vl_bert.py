@@ -70,7 +70,11 @@ class VlBert:
         features, boxes, example.get('segms')
       )
     else:
-      appearance = example['roi_features'][: len(boxes)]
+      appearance = np.where(
+        _hidden(example, boxes),
+        self.w.get('object_mask_visual_embedding.weight', 0.0),
+        example['roi_features'][: len(boxes)],
+      )
     joined = [self.geometry(boxes, example['image_size']), appearance]
     visual = self.linear(
       np.concatenate(joined, axis=1), f'{_IMAGE}obj_downsample.1'
@@ -86,7 +90,11 @@ class VlBert:
       + self.norm(visual[tags], 'vlbert.visual_ln_text')
     )
     rois = (
-      self.w['object_linguistic_embeddings.weight']
+      np.where(
+        _hidden(example, boxes),
+        self.w.get('object_mask_word_embedding.weight', 0.0),
+        self.w['object_linguistic_embeddings.weight'],
+      )
       + positions[count]
       + types[2]
       + self.norm(visual, 'vlbert.visual_ln_object')
@@ -125,6 +133,24 @@ class VlBert:
       tags += [*np.maximum(own, 0), 0]
     return np.array(tokens), np.array(segments), np.array(tags)
 
+  def pretrain(self, example):
+    """Logits of the relationship, and of each masked word."""
+    count = int(example['text_len'])
+    nothing = np.zeros(count, np.int64)
+    text, _ = self.states(
+      example['text_ids'][:count], nothing, nothing, example
+    )
+    pooled = np.tanh(self.linear(text[0], 'vlbert.pooler.dense'))
+    related = self.linear(
+      pooled, 'vlbert.relationsip_head.caption_image_relationship'
+    )
+    words = text[example['mlm_labels'][:count] >= 0]
+    head = 'vlbert.mlm_head.predictions.'
+    inner = gelu(self.linear(words, f'{head}transform.dense'))
+    inner = self.norm(inner, f'{head}transform.LayerNorm')
+    logits = inner @ self.w[f'{head}decoder.weight'].T
+    return related, logits + self.w[f'{head}bias']
+
   def vqa(self, example):
     words = _words(example, 'question')
     text, _ = self.states(*self._joined(words, ([103], [0])), example)
@@ -151,6 +177,12 @@ class VlBert:
       pooled = np.tanh(self.linear(text[0], 'vlbert.pooler.dense'))
       scores.append(self.linear(pooled, 'final_mlp.1')[0])
     return np.array(scores)
+
+
+def _hidden(example, boxes):
+  """`[R, 1]`, True for a masked RoI."""
+  masked = example.get('roi_masked', np.zeros(len(boxes)))
+  return masked[: len(boxes), None] == 1
 
 
 def _words(example, name):

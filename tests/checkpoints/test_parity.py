@@ -65,6 +65,40 @@ def loaded(tmp_path_factory):
   return load
 
 
+@pytest.mark.parametrize('task', ['pretrain', 'vqa', 'refcoco'])
+def test_arrays_may_be_of_any_type_of_number_and_lengths_left_out(loaded, task):
+  arrays = golden.arrays(f'{task}_tiny', 'inputs')
+  arrays = {
+    name: value.astype(np.float64)
+    for name, value in arrays.items()
+    if not name.endswith('_len')
+  }
+
+  outputs = loaded(task)(arrays)
+
+  for key, expected in golden.arrays(f'{task}_tiny', 'expected').items():
+    np.testing.assert_allclose(outputs[key], expected, atol=1e-4, err_msg=key)
+    assert outputs[key].dtype == np.float32
+
+
+@pytest.mark.parametrize('task', ['pretrain', 'vqa', 'refcoco'])
+def test_an_example_alone_gives_the_numbers_of_its_row(loaded, task):
+  arrays = golden.arrays(f'{task}_tiny', 'inputs')
+  arrays = {name: value[:1] for name, value in arrays.items()}
+
+  outputs = loaded(task)({**arrays, 'boxes': arrays['boxes'].astype(int)})
+  exact = loaded(task)(arrays)
+
+  expected = golden.arrays(f'{task}_tiny', 'expected')
+  for key in LOGITS[task]:
+    rows = expected[key][: len(exact[key])]
+    np.testing.assert_allclose(exact[key], rows, atol=1e-4, err_msg=key)
+    # Whole pixels are other boxes, if only a little.
+    assert outputs[key].shape == exact[key].shape
+  if task == 'refcoco':
+    assert outputs['predicted_boxes'].dtype == np.float32
+
+
 @pytest.mark.parametrize(
   ('task', 'path'),
   [

@@ -33,6 +33,25 @@ def test_the_reference_gives_the_numbers_of_the_released_code():
       np.testing.assert_allclose(ours, row[: len(ours)], atol=1e-4)
 
 
+def test_the_reference_pretrains_as_the_released_code():
+  model = numpy_vl_bert.VlBert(golden.state_dict('pretrain_tiny'))
+  expected = golden.arrays('pretrain_tiny', 'expected')
+
+  related, words = zip(
+    *map(
+      model.pretrain,
+      numpy_vl_bert.examples(golden.arrays('pretrain_tiny', 'inputs')),
+    ),
+    strict=True,
+  )
+
+  for ours, name in (
+    (np.stack(related), 'relationship_logits'),
+    (np.concatenate(words), 'mlm_logits_at_masked'),
+  ):
+    np.testing.assert_allclose(ours, expected[name], atol=1e-4)
+
+
 def _with_pixels(weights):
   """The same weights with a narrow visual network of pixels."""
   network = numpy_network.random_resnet(

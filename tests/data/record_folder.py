@@ -47,6 +47,7 @@ def write_captions(
   images: int = 5,
   split: str = 'train',
   contents: Contents = IMAGE_ALONE,
+  shards: int = 2,
 ) -> pathlib.Path:
   """Records of captions; image k has the captions 'a k' and 'b k'."""
   rows = [
@@ -58,7 +59,7 @@ def write_captions(
     )
     for k in range(images)
   ]
-  return _write(folder, example_schema.CAPTIONS, rows, split, contents)
+  return _write(folder, example_schema.CAPTIONS, rows, split, contents, shards)
 
 
 def write_questions(
@@ -66,6 +67,7 @@ def write_questions(
   images: int = 5,
   split: str = 'train',
   contents: Contents = IMAGE_ALONE,
+  shards: int = 2,
 ) -> pathlib.Path:
   """Records of questions; image k has k % 3 + 1 of them.
 
@@ -90,7 +92,7 @@ def write_questions(
     )
     for k in range(images)
   ]
-  return _write(folder, example_schema.QUESTIONS, rows, split, contents)
+  return _write(folder, example_schema.QUESTIONS, rows, split, contents, shards)
 
 
 def write_expressions(
@@ -190,14 +192,16 @@ def _described(number: int, regions, contents: Contents):
   )
 
 
-def _write(folder, kind, rows, split, contents=IMAGE_ALONE) -> pathlib.Path:
+def _write(
+  folder, kind, rows, split, contents=IMAGE_ALONE, shards=2
+) -> pathlib.Path:
   place = folder / 'test' / example_schema.FOLDER_VERSION
   (place / 'texts').mkdir(parents=True, exist_ok=True)
-  halves = [rows[::2], rows[1::2]]
-  for number, half in enumerate(halves):
-    where = (str(place), 'test', split, number, len(halves))
+  parts = [rows[k::shards] for k in range(shards)]
+  for number, part in enumerate(parts):
+    where = (str(place), 'test', split, number, shards)
     with tf.io.TFRecordWriter(example_schema.record_path(*where)) as writer:
-      for row in half:
+      for row in part:
         number = int(row.image_id)
         row = dataclasses.replace(
           row, regions=_described(number, row.regions, contents)
@@ -218,7 +222,7 @@ def _write(folder, kind, rows, split, contents=IMAGE_ALONE) -> pathlib.Path:
         )
     table = ''.join(
       f'{row.image_id}\t{caption.text}\n'
-      for row in half
+      for row in part
       for caption in row.captions
     )
     pathlib.Path(example_schema.texts_path(*where)).write_text(table)
@@ -231,11 +235,12 @@ def _write(folder, kind, rows, split, contents=IMAGE_ALONE) -> pathlib.Path:
     'contents': dataclasses.asdict(contents),
     'splits': {
       split: {
-        'shards': len(halves),
+        'shards': shards,
         'images': len(rows),
         'annotations': sum(row.count for row in rows),
         'dropped': {},
-        'shard_lengths': [len(half) for half in halves],
+        'shard_lengths': [len(part) for part in parts],
+        'shard_annotations': [sum(row.count for row in part) for part in parts],
       }
     },
   }

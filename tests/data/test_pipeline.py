@@ -129,22 +129,6 @@ def test_a_batch_larger_than_the_split_is_filled_as_well(split):
   assert batch[elements.EXAMPLE_WEIGHT].numpy().sum() == 10
 
 
-def test_hosts_and_replicas_share_a_global_batch(split):
-  def rows_of(host):
-    context = tf.distribute.InputContext(
-      num_input_pipelines=2, input_pipeline_id=host, num_replicas_in_sync=2
-    )
-    return _captions(_batches(split, context), 4)
-
-  whole = _captions(_batches(split), 4)
-
-  hosts = [rows_of(0), rows_of(1)]
-  assert all(len(rows) == 8 for rows in hosts)  # two a host and step
-  for step in range(4):
-    of_step = [r for rows in hosts for r in rows[2 * step : 2 * step + 2]]
-    assert sorted(of_step) == sorted(whole[4 * step : 4 * step + 4])
-
-
 def test_swapped_images_come_with_their_own_rois(split):
   own = {
     caption: batch[elements.IMAGE][i].numpy()

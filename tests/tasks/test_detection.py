@@ -3,12 +3,13 @@
 import numpy as np
 import pytest
 import tensorflow as tf
+import tf_keras
 
 from tests.data import record_folder
 from tests.tasks import small_detector
 from vlbert_tf import elements
 from vlbert_tf.modeling.config import ModelConfig
-from vlbert_tf.tasks import inference, saved
+from vlbert_tf.tasks import inference, passes, saved
 from vlbert_tf.tasks.detector_config import (
   DetectorConfig,
   detector_architecture,
@@ -76,6 +77,43 @@ def test_training_goes_through_each_image_once_an_epoch(records):
   ]
 
   assert all(set(ids[k : k + 5]) == set(ids) for k in (0, 5, 10, 15))
+
+
+def test_micro_batches_of_recomputed_blocks_take_the_step_of_the_whole_batch(
+  records,
+):
+  # As many samples as there are anchors and RoIs: nothing is left to chance.
+  every = {
+    **small_detector.SETTINGS,
+    'sampled_anchors': 4096,
+    'sampled_rois': 64,
+  }
+
+  def weights_after_a_step(micro_batches, remat):
+    task = _task(
+      records,
+      detector={**every, 'remat': remat},
+      micro_batches=micro_batches,
+      flip_probability=0.0,
+    )
+    batch = next(iter(task.build_inputs(_data(records))))
+    model = task.build_model()
+    before = [variable.numpy() for variable in model.trainable_variables]
+    optimizer = passes.skipping(tf_keras.optimizers.legacy.SGD(0.1))
+    _ = optimizer.iterations
+    tf.function(lambda: task.train_step(batch, model, optimizer))()
+    after = [variable.numpy() for variable in model.trainable_variables]
+    return before, after
+
+  before, whole = weights_after_a_step(1, remat=False)
+  _, parts = weights_after_a_step(2, remat=True)
+
+  moved = 0
+  for start, one, other in zip(before, whole, parts, strict=True):
+    # float32 rounding of sums in another order.
+    np.testing.assert_allclose(other, one, atol=1e-5)
+    moved += not np.allclose(start, one, atol=1e-4)
+  assert moved > 20
 
 
 def test_boxes_are_flipped_with_their_image(records):

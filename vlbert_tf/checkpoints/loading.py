@@ -117,7 +117,7 @@ class LoadedModel:
     text = raw_text.joined(_section(arrays, 'query'))
     _, rois = self._states(arrays, text)
     logits = self.model.roi_score(rois)
-    boxes = _array(arrays, 'boxes')[..., :4]
+    boxes = _array(arrays, 'boxes')[..., :4].astype(np.float32)
     best = logits.numpy().argmax(axis=1)
     predicted = np.take_along_axis(boxes, best[:, None, None], axis=1)[:, 0]
     return {'roi_logits': logits, 'predicted_boxes': predicted}
@@ -196,7 +196,8 @@ def _array(arrays: Arrays, name: str) -> np.ndarray:
 
 def _lengths(arrays: Arrays, name: str, ids: np.ndarray) -> np.ndarray:
   given = arrays.get(f'{name}_len')
-  return (ids > 0).sum(axis=1) if given is None else given.reshape(-1)
+  lengths = (ids > 0).sum(axis=1) if given is None else given.reshape(-1)
+  return lengths.astype(np.int32)
 
 
 def _section(arrays: Arrays, name: str) -> Section:
@@ -218,11 +219,12 @@ def _other_losses(arrays: Arrays, outputs) -> dict[str, tf.Tensor]:
   if 'related' in arrays and 'relationship_logits' in outputs:
     losses['relationship_loss'] = _mean(
       tf.nn.sparse_softmax_cross_entropy_with_logits(
-        arrays['related'], outputs['relationship_logits']
+        arrays['related'].reshape(-1).astype(np.int32),
+        outputs['relationship_logits'],
       )
     )
   if 'mlm_logits_at_masked' in outputs:
-    labels = arrays['mlm_labels']
+    labels = arrays['mlm_labels'].astype(np.int32)
     losses['mlm_loss'] = _mean(
       tf.nn.sparse_softmax_cross_entropy_with_logits(
         labels[labels >= 0], outputs['mlm_logits_at_masked']

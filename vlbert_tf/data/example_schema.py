@@ -46,6 +46,8 @@ class SplitInfo:
     kind: of `record_kinds.KINDS`.
     paths: record files, in order.
     shard_lengths: records in each.
+    shard_annotations: annotations in each; empty in folders that an earlier
+      release wrote.
     images: records in all.
     annotations: captions, questions or expressions in all.
     categories: names; the k-th is `roi/category` k + 1, 0 is background.
@@ -67,6 +69,7 @@ class SplitInfo:
   text_paths: tuple[str, ...]
   contents: Contents = IMAGE_ALONE
   attributes: tuple[str, ...] = ()
+  shard_annotations: tuple[int, ...] = ()
 
 
 def encode_example(
@@ -206,6 +209,7 @@ def open_split(folder: str, split: str) -> SplitInfo:
     kind=manifest['kind'],
     paths=tuple(record_path(*place, k, row['shards']) for k in numbers),
     shard_lengths=tuple(row['shard_lengths']),
+    shard_annotations=tuple(row.get('shard_annotations', ())),
     images=row['images'],
     annotations=row['annotations'],
     categories=tuple(manifest['categories']),

@@ -15,6 +15,7 @@ from vlbert_tf import elements
 from vlbert_tf.data import (
   example_schema,
   grouping,
+  hosts,
   record_contents,
   record_kinds,
 )
@@ -117,21 +118,24 @@ def build_dataset(
   """
   context = context or tf.distribute.InputContext()
   batch_size = context.get_per_replica_batch_size(config.global_batch_size)
-  if config.is_training:
-    dataset = _endless(config, split, source, start_step)
-  else:
-    dataset = _once(config, split, source)
-  dataset = dataset.shard(
-    context.num_input_pipelines, context.input_pipeline_id
+  texts = _texts_per_image(config, batch_size)
+  share = hosts.share(
+    split,
+    context,
+    of_images=source.of_images or texts > 1,
+    keep_order=config.swap_images,
   )
-  dataset = dataset.map(
+  if config.is_training:
+    dataset = _endless(config, split, source, share, start_step)
+  else:
+    dataset = _once(config, split, source, share)
+  dataset = share.every_nth(dataset).map(
     lambda record, epoch, weight: {
       **source.prepare(record, epoch),
       elements.EXAMPLE_WEIGHT: tf.repeat(weight, tf.size(record[ROWS])),
     },
     num_parallel_calls=tf.data.AUTOTUNE,
   )
-  texts = _texts_per_image(config, batch_size)
   dataset = dataset.padded_batch(batch_size // texts, drop_remainder=True)
   dataset = dataset.map(
     lambda batch: source.finish(
@@ -170,30 +174,29 @@ def _endless(
   config: DataConfig,
   split: example_schema.SplitInfo,
   source: ExampleSource,
+  share: hosts.Share,
   start_step: int,
 ) -> tf.data.Dataset:
   """`(record, epoch, weight)` from a step on, epoch after epoch."""
-  texts = config.texts_per_image
-  of_images = texts > 1 or source.of_images
-  in_an_epoch = split.images if of_images else split.annotations
-  batch = config.global_batch_size // texts
+  batch = share.batch(config.global_batch_size // config.texts_per_image)
   # Groups are sorted as a whole: begin with the first of the group.
   in_group = start_step % config.grouped_batches
   start = (start_step - in_group) * batch
-  first_epoch, consumed = divmod(start, in_an_epoch)
+
+  def seed_of(epoch):
+    return epoch + config.seed * 1_000_003
 
   def epoch_of(number):
     # Each epoch has an order of its own: no reshuffling within one.
-    seed = number + config.seed * 1_000_003
-    files = tf.data.Dataset.from_tensor_slices(list(split.paths)).shuffle(
-      len(split.paths), seed=seed, reshuffle_each_iteration=False
-    )
+    seed = seed_of(number)
+    files = share.file_numbers(seed)
     examples = _examples(files, split, config, source, seed)
     shuffled = examples.shuffle(
       config.shuffle_buffer_size, seed=seed, reshuffle_each_iteration=False
     )
     return shuffled.map(lambda record: (record, number, 1.0))
 
+  first_epoch, consumed = share.place_of(start, seed_of)
   first = epoch_of(tf.constant(first_epoch, tf.int64)).skip(consumed)
   later = tf.data.Dataset.range(first_epoch + 1, tf.int64.max)
   examples = first.concatenate(later.flat_map(epoch_of))
@@ -211,13 +214,15 @@ def _endless(
 
 
 def _once(
-  config: DataConfig, split: example_schema.SplitInfo, source: ExampleSource
+  config: DataConfig,
+  split: example_schema.SplitInfo,
+  source: ExampleSource,
+  share: hosts.Share,
 ) -> tf.data.Dataset:
   """`(record, epoch, weight)`, each example once, in whole batches."""
-  files = tf.data.Dataset.from_tensor_slices(list(split.paths))
+  files = share.file_numbers()
   examples = _examples(files, split, config, source, tf.zeros([], tf.int64))
-  count = split.images if source.of_images else split.annotations
-  missing = -count % config.global_batch_size
+  missing = share.missing(config.global_batch_size)
   real = examples.map(lambda record: (record, tf.zeros([], tf.int64), 1.0))
   filling = examples.repeat().take(missing)
   return real.concatenate(
@@ -232,8 +237,15 @@ def _examples(
   source: ExampleSource,
   seed: tf.Tensor,
 ) -> tf.data.Dataset:
-  """Records with `ROWS`; a record shares its tensors among its examples."""
-  records = files.interleave(tf.data.TFRecordDataset, cycle_length=4)
+  """Records with `ROWS` of the files of such numbers.
+
+  A record shares its tensors among its examples.
+  """
+  paths = tf.constant(split.paths)
+  records = files.interleave(
+    lambda number: tf.data.TFRecordDataset(tf.gather(paths, number)),
+    cycle_length=4,
+  )
   records = records.map(
     lambda serialized: example_schema.parse_example(
       serialized, split.kind, split.contents

@@ -41,7 +41,8 @@ class DetectionConfig(cfg.TaskConfig):
     attributes_file: names of the attributes, likewise.
     train_data: records to train on; an image is one example.
     validation_data: records to evaluate on.
-    micro_batches: must be 1; see `base.TaskConfig`.
+    micro_batches: see `base.TaskConfig`; more than one take a third more
+      work, since a forward pass of its own counts what the losses look at.
   """
 
   micro_batches: int = 1

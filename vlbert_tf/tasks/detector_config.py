@@ -28,6 +28,7 @@ class DetectorConfig(hyperparams.Config):
     image_long_side: see `ModelConfig`.
     max_objects: true objects of an image that training looks at.
     frozen_stages: see `ResNetArchitecture`.
+    remat: likewise.
 
   The others are those of `DetectorArchitecture`.
   """
@@ -41,6 +42,7 @@ class DetectorConfig(hyperparams.Config):
   pool_pads: bool = True
   dilated_res5: bool = False
   frozen_stages: int = 0
+  remat: bool = False
   anchor_sizes: list[float] = dataclasses.field(
     default_factory=lambda: [32.0, 64.0, 128.0, 256.0, 512.0]
   )
@@ -107,6 +109,7 @@ def detector_architecture(
       'detector', config.resnet, config.stride_in_3x3, _RESNETS[config.size]
     ),
     frozen_stages=config.frozen_stages,
+    remat=config.remat,
     pool_pads=config.pool_pads,
   )
   if config.dilated_res5:

@@ -122,26 +122,56 @@ def in_micro_batches(
   Returns:
     A `Pass`.
   """
-  parts = {name: _split(name, x, count) for name, x in batch.items()}
 
-  def part_of(number):
-    part = {name: x[number] for name, x in parts.items()}
-    # Masks of its own for each part.
-    part_seed = tf.stack([seed[0] * count + number, seed[1]])
+  def pass_over(part, part_seed):
     with tf.GradientTape() as tape:
       sums = forward(part, part_seed)
       loss = normalized(sums, labels)
       scaled = scale(loss)
     return Pass(_gradients(tape, scaled, variables), sums.values, loss)
 
+  return _summed(pass_over, batch, seed, count)
+
+
+def count_labels(
+  forward: Forward, batch: Tensors, seed: tf.Tensor, count: int
+) -> tf.Tensor:
+  """Label counts `[L]` of a batch of one replica, by forward passes alone.
+
+  For losses on what the model chooses itself. The seeds are those of
+  `in_micro_batches`, so it chooses the same there.
+
+  Args:
+    forward: maps a batch and a seed to `Sums`.
+    batch: of one replica; `count` must divide its rows.
+    seed: int32 `[2]`, the update, and the replica.
+    count: of parts.
+  """
+
+  def counts_of(part, part_seed):
+    sums = forward(part, part_seed)
+    return sums.values[: sums.loss_weights.shape[0], 1]
+
+  return _summed(counts_of, batch, seed, count)
+
+
+def _summed(work, batch: Tensors, seed: tf.Tensor, count: int):
+  """The sum of what `work` makes of each part of a batch and its seed."""
+  parts = {name: _split(name, x, count) for name, x in batch.items()}
+
+  def of_part(number):
+    part = {name: x[number] for name, x in parts.items()}
+    # Masks of its own for each part.
+    return work(part, tf.stack([seed[0] * count + number, seed[1]]))
+
   def add(number, total):
-    return number + 1, tf.nest.map_structure(tf.add, total, part_of(number))
+    return number + 1, tf.nest.map_structure(tf.add, total, of_part(number))
 
   # A loop of the graph: unrolled, all parts would be in memory at once.
   _, total = tf.while_loop(
     lambda number, _: number < count,
     add,
-    (tf.constant(1), part_of(tf.constant(0))),
+    (tf.constant(1), of_part(tf.constant(0))),
     parallel_iterations=1,
   )
   return total

@@ -46,23 +46,21 @@ class SteppingTask(base_task.Task, abc.ABC):
   ) -> dict[str, tuple[tf.Tensor, tf.Tensor]]:
     """Values and weights, of one shape, of each metric that is a mean."""
 
-  def label_weights(self, batch: batching.Tensors) -> dict[str, tf.Tensor]:
+  def label_weights(
+    self, batch: batching.Tensors
+  ) -> dict[str, tf.Tensor] | None:
     """Weights of the labels of each loss, by name, in the order of losses.
 
     Args:
       batch: of one replica.
 
     Returns:
-      float32 of any shape; their sums are the losses' counts.
-
-    Raises:
-      ValueError: they depend on what the model says.
+      float32 of any shape; their sums are the losses' counts. None where the
+      model itself chooses what its losses look at: micro-batches then take
+      another forward pass, which counts.
     """
-    raise ValueError(
-      'task.micro_batches must be 1 where the model itself chooses what its '
-      f'losses look at. Received: {self.task_config.micro_batches} for '
-      f'{self.task_config.name}.'
-    )
+    del batch
+    return None
 
   @property
   def compiles_step(self) -> bool:
@@ -134,9 +132,11 @@ class SteppingTask(base_task.Task, abc.ABC):
     parts = self.task_config.micro_batches
     if parts == 1:
       return passes.whole(forward, batch, seed, scale, variables)
-    counts = tf.stack(
-      [tf.reduce_sum(w) for w in self.label_weights(batch).values()]
-    )
+    weights = self.label_weights(batch)
+    if weights is None:
+      counts = passes.count_labels(forward, batch, seed, parts)
+    else:
+      counts = tf.stack([tf.reduce_sum(w) for w in weights.values()])
     labels = passes.over_all_replicas(counts)
     return passes.in_micro_batches(
       forward, batch, seed, scale, variables, labels, parts
