@@ -94,6 +94,13 @@ def test_the_wheel_carries_the_license_and_the_version(wheel):
   assert _metadata(wheel, 'licenses/LICENSE') == (ROOT / 'LICENSE').read_text()
 
 
+def test_the_newest_heading_of_the_changelog_is_this_version():
+  text = (ROOT / 'CHANGELOG.md').read_text(encoding='utf-8')
+  headings = [h for h in text.split('\n## ')[1:] if h[:10] != 'Unreleased']
+
+  assert headings[0].partition(' ')[0] == vlbert_tf.__version__
+
+
 def test_every_program_of_the_wheel_starts_a_function_that_is_in_it(wheel):
   entries = configparser.ConfigParser(delimiters='=')
   entries.read_string(_metadata(wheel, 'entry_points.txt'))
