@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from vlbert_tf import recipes
 from vlbert_tf.walkthrough.steps import Step
 
-# Settings of a model that reads that detector's features from its records.
+# Settings of a model that reads the features of the detector of scenes from its
+# records.
 FEATURES = (
   'task.model.visual_features=precomputed',
   'task.model.appearance_size=128',
