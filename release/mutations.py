@@ -73,8 +73,13 @@ def noticed(tree: pathlib.Path, tests: Sequence[str]) -> bool:
   """Whether tests fail in a tree, in a fork of this process."""
   child = os.fork()
   if not child:
-    signal.alarm(_SECONDS)
-    os._exit(_run_tests(tree, tests))
+    code = 1
+    try:
+      signal.alarm(_SECONDS)
+      code = _run_tests(tree, tests)
+    finally:
+      # Whatever happens, the work of the parent must not go on here too.
+      os._exit(code)
   _, status = os.waitpid(child, 0)
   return status != 0
 
