@@ -4,7 +4,7 @@
 .PHONY: demo demo-all web test test-slow test-serving test-web toy-model bench \
   bench-easy-vqa bench-detection bench-encoder bench-step bench-growth \
   bench-serving bench-beam bench-vision demo-detector bazel-test build-files \
-  lint format lock install clean
+  lint format lock install docs dependencies dist coverage mutation clean
 
 BIN := .venv/bin
 READY := .venv/.ready
@@ -143,6 +143,32 @@ lock:
 	uv venv --quiet --seed --clear --python 3.11 build/lock
 	build/lock/bin/pip install --quiet --disable-pip-version-check \
 	  --dry-run --no-deps --requirement requirements.lock
+
+# The API reference, from the docstrings: build/docs/index.html.
+docs: $(READY)
+	$(BIN)/python -m release.api_reference build/docs
+
+# The list of packages with their versions and licenses, after `make lock`.
+dependencies: $(READY)
+	$(BIN)/python -m release.dependencies
+
+# Wheel and source distribution. The environment builds them: no network.
+dist: $(READY)
+	rm -rf build/dist
+	$(BIN)/python -m build --no-isolation --outdir build/dist
+	$(BIN)/twine check --strict build/dist/*
+
+# The fast tests with the lines that they run, each package at 90 % or more.
+coverage: $(READY)
+	$(BIN)/coverage erase
+	$(BIN)/pytest -q -n 2 --dist loadfile -m "not slow" \
+	  --cov --cov-report=
+	$(foreach package,vlbert_tf beam_jobs serving,$(BIN)/coverage report \
+	  --include='$(package)/*' --skip-covered --fail-under=90 &&) true
+
+# Faults that tests have to notice, in a copy of the tree, one after the other.
+mutation: $(READY)
+	$(BIN)/python -m release.mutations
 
 install: $(READY)
 

@@ -68,6 +68,6 @@ else
   install=(.venv/bin/python -m pip install --quiet --disable-pip-version-check)
 fi
 "${install[@]}" -r requirements.lock
-# setuptools, which builds the project, is in the lock.
+# hatchling, which builds the project, is in the lock.
 "${install[@]}" --no-build-isolation --no-deps -e .
 touch .venv/.ready

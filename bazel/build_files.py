@@ -25,11 +25,14 @@ _GLOB_ALL = """glob(
         ["**"],
         exclude = ["**/__pycache__/**"],
     )"""
-# What bazel/rules.bzl and WORKSPACE name.
+# What bazel/rules.bzl and WORKSPACE name, and what tests of the tree read.
 _EXPORTED = {
-  '': ['pyproject.toml', 'requirements.lock'],
+  '': [
+    'CHANGELOG.md', 'LICENSE', 'Makefile', 'README.md', 'pyproject.toml',
+    'requirements.lock',
+  ],
   'bazel': ['pytest_main.py'],
-}
+}  # fmt: skip
 _EVERYONE = '//visibility:public'
 # They use what they like and are used by nobody else.
 _FREE = ('//benchmarks:__subpackages__', '//tests:__subpackages__')
@@ -170,7 +173,7 @@ class BuildFiles:
       srcs = _GLOB_ALL
     else:
       paths = set().union(*self._data.values(), self._folders) - {'.', ''}
-      srcs = [NAME, 'pyproject.toml', 'requirements.lock']
+      srcs = [NAME, *_EXPORTED['']]
       srcs += [self._data_label(path, '') for path in paths]
     return _rule(
       'filegroup', name='all_files', srcs=srcs, visibility=[_EVERYONE]

@@ -13,7 +13,7 @@ import sys
 import tomllib
 
 # Folders with modules that are not installed.
-_NOT_INSTALLED = ('bazel', 'benchmarks', 'tests')
+_NOT_INSTALLED = ('bazel', 'benchmarks', 'release', 'tests')
 # Modules whose distribution is not called like them.
 _DISTRIBUTIONS = {
   'PIL': 'pillow',

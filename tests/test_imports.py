@@ -11,8 +11,8 @@ PACKAGES = ('vlbert_tf', 'beam_jobs', 'serving')
 
 # The parts of vlbert_tf that a program may use.
 _FOR_PROGRAMS = (
-  'boxes', 'checkpoints', 'data', 'elements', 'evaluation', 'program', 'tasks',
-  'text', 'training', 'visualization', 'walkthrough',
+  'boxes', 'checkpoints', 'data', 'elements', 'evaluation', 'program',
+  'recipes', 'tasks', 'text', 'training', 'visualization', 'walkthrough',
 )  # fmt: skip
 
 # A part of the tree, and the parts of vlbert_tf that it may import besides
@@ -21,6 +21,7 @@ ALLOWED = {
   'vlbert_tf.boxes': (),
   'vlbert_tf.elements': (),
   'vlbert_tf.program': (),
+  'vlbert_tf.recipes': (),
   'vlbert_tf.recomputation': (),
   'vlbert_tf.visualization': ('boxes',),
   'vlbert_tf.checkpoints': ('elements', 'modeling', 'vision'),
@@ -36,10 +37,10 @@ ALLOWED = {
     'text', 'vision', 'visualization',
   ),
   'vlbert_tf.training': (
-    'boxes', 'checkpoints', 'data', 'elements', 'modeling', 'tasks', 'text',
-    'vision',
+    'boxes', 'checkpoints', 'data', 'elements', 'modeling', 'recipes', 'tasks',
+    'text', 'vision',
   ),
-  'vlbert_tf.walkthrough': ('data', 'evaluation', 'visualization'),
+  'vlbert_tf.walkthrough': ('data', 'evaluation', 'recipes', 'visualization'),
   **{
     f'vlbert_tf.{program}': _FOR_PROGRAMS
     for program in (

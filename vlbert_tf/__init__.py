@@ -1,3 +1,3 @@
 """VL-BERT in TensorFlow: one Transformer over words and image regions."""
 
-__version__ = '0.1.0'
+__version__ = '1.0.0'

@@ -169,6 +169,31 @@ def test_half_of_the_captions_are_swapped_and_never_for_the_images_own():
   assert len(set(swapped)) == 38  # every caption of the other images
 
 
+def test_captions_are_swapped_as_often_as_asked_for():
+  table = masking.CaptionTable(
+    tf.constant(['1', *'23456789']), tf.constant(list('abcdefghi'))
+  )
+
+  def related(probability):
+    return [
+      bool(
+        masking.maybe_swap_caption(
+          tf.constant('a'),
+          tf.constant(['a']),
+          tf.constant('1'),
+          table,
+          tf.constant([i, i]),
+          probability,
+        )[1]
+      )
+      for i in range(20)
+    ]
+
+  assert all(related(0.0))
+  # Four draws of nine captions are all 'a' once in 6,561 times.
+  assert not any(related(1.0))
+
+
 def test_a_data_set_of_one_caption_has_nothing_to_swap():
   table = masking.CaptionTable(tf.constant(['1']), tf.constant(['alone']))
 

@@ -205,6 +205,62 @@ def test_soft_targets_need_what_a_detector_says(task):
     pretraining.PretrainingTask(config.replace(roi_targets='kl'))
 
 
+def test_each_loss_has_the_weight_of_its_name(task):
+  config = task.task_config.replace(
+    relationship_weight=2.0,
+    masked_word_weight=3.0,
+    masked_roi_weight=5.0,
+    visible_roi_weight=7.0,
+  )
+  outputs = {
+    elements.RELATIONSHIP_LOGITS: tf.zeros([3]),
+    elements.MASKED_WORD_LOGITS: tf.zeros([3, 2, 5]),
+    elements.ROI_CATEGORY_LOGITS: tf.zeros([3, 2, 4]),
+    elements.VISIBLE_ROI_LOGITS: tf.zeros([3, 2, 4]),
+  }
+
+  losses = pretraining.PretrainingTask(config).compute_losses(
+    _small_batch(), outputs
+  )
+
+  assert {name: loss.weight for name, loss in losses.items()} == {
+    'relationship_loss': 2.0,
+    'masked_word_loss': 3.0,
+    'masked_roi_loss': 5.0,
+    'visible_roi_loss': 7.0,
+  }
+
+
+def test_scores_are_those_of_what_the_losses_count(task):
+  batch = {**_small_batch(), 'text_cut': tf.constant([True, False, True])}
+  outputs = {
+    # Right for the related pair, wrong for the unrelated one.
+    elements.RELATIONSHIP_LOGITS: tf.constant([0.5, 0.5, 0.5]),
+    # The words 1 and 2 are to be named: right, wrong.
+    elements.MASKED_WORD_LOGITS: tf.one_hot([[1, 3], [0, 0], [0, 0]], 5),
+    # The category of the hidden RoI is 2, of the other 1: right, wrong.
+    elements.ROI_CATEGORY_LOGITS: tf.one_hot([[2, 1]] * 3, 4),
+    elements.VISIBLE_ROI_LOGITS: tf.one_hot([[2, 3]] * 3, 4),
+  }
+
+  scores = task.compute_scores(batch, outputs)
+
+  found = {
+    name: (
+      float(tf.reduce_sum(tf.cast(values, tf.float32) * weights)),
+      float(tf.reduce_sum(weights)),
+    )
+    for name, (values, weights) in scores.items()
+  }
+  assert found == {
+    'relationship_accuracy': (1.0, 2.0),
+    'masked_word_accuracy': (1.0, 2.0),
+    'masked_roi_accuracy': (1.0, 1.0),
+    'visible_roi_accuracy': (0.0, 1.0),
+    'cut_texts': (1.0, 2.0),
+  }
+
+
 def test_sharing_an_image_is_refused(task):
   data = task.task_config.train_data.replace(texts_per_image=2)
 

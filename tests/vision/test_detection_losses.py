@@ -36,6 +36,38 @@ def test_anchor_losses_ask_background_for_no_box():
   assert box.counted.numpy().all()
 
 
+def test_predicted_corrections_are_compared_with_the_true_ones():
+  true = [0.5, -0.25, 1.0, 2.0]
+  anchors = rpn.AnchorOutputs(
+    logits=tf.zeros([1, 1]),
+    deltas=tf.constant([[true]]),
+    anchors=tf.zeros([1, 4]),
+    valid=tf.ones([1, 1], tf.bool),
+  )
+  rois = fast_rcnn.RoiOutputs(tf.zeros([1, 1, 2]), tf.constant([[[true]]]))
+
+  _, of_anchor = detection_losses.anchor_losses(
+    anchors,
+    sampling.AnchorTargets(
+      positive=tf.constant([[True]]),
+      sampled=tf.constant([[True]]),
+      deltas=tf.constant([[true]]),
+    ),
+  )
+  _, of_roi = detection_losses.roi_losses(
+    rois,
+    sampling.RoiTargets(
+      boxes=tf.zeros([1, 1, 4]),
+      categories=tf.constant([[1]]),
+      deltas=tf.constant([[true]]),
+      sampled=tf.constant([[True]]),
+    ),
+  )
+
+  assert of_anchor.values.numpy().tolist() == [[0.0]]
+  assert of_roi.values.numpy().tolist() == [[0.0]]
+
+
 def test_the_box_of_the_true_category_is_compared():
   deltas = np.zeros([1, 3, 2, 4], np.float32)
   deltas[0, 0] = [[1.0, 0, 0, 0], [5.0, 0, 0, 0]]

@@ -12,6 +12,7 @@ from official.core import config_definitions as cfg
 from official.core import exp_factory
 from official.modeling import optimization
 
+from vlbert_tf import recipes
 from vlbert_tf.tasks import saved
 
 OPTIMIZERS = ('adamw', 'sgd')
@@ -122,7 +123,7 @@ def load_experiment(
 
   Args:
     name: of a registered experiment.
-    config_files: YAML files, applied in order.
+    config_files: YAML files, applied in order; see `recipes.find`.
     params_override: YAML text applied last, e.g.
       `{task: {train_data: {path: records}}}`, or `a.b=1,a.c=2`.
 
@@ -130,6 +131,7 @@ def load_experiment(
     The settings, with the optimizer filled in, locked.
 
   Raises:
+    FileNotFoundError: a file is missing.
     ValueError: the experiment or a field is unknown, or a file is no YAML.
   """
   if name not in saved.TASKS:
@@ -141,7 +143,7 @@ def load_experiment(
     )
   params = exp_factory.get_exp_config(name)
   for path in config_files:
-    with open(path, encoding='utf-8') as file:
+    with open(recipes.find(path), encoding='utf-8') as file:
       saved.override(params, _parse(file.read(), path))
   saved.override(params, _parse_override(params_override))
   _fill_in_optimizer(params.trainer)

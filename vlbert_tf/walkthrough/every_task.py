@@ -9,6 +9,7 @@ FOLDER/results_*   what the models predict, with images and without
 import os
 import pathlib
 
+from vlbert_tf import recipes
 from vlbert_tf.data.readers import coco, refcoco
 from vlbert_tf.evaluation import refcoco as grounding
 from vlbert_tf.evaluation import vcr, vqa
@@ -33,7 +34,7 @@ def every_task(folder: str) -> None:
   captions, questions = records / 'scenes_captions', records / 'scenes_vqa'
   walk.run(
     programs.make_scenes(data, images=4000, with_regions=True),
-    programs.export('export detector', programs.DETECTOR, root / 'detector'),
+    programs.export('export detector', recipes.DETECTOR, root / 'detector'),
   )
   detector = f'--detector={root}/detector'
   walk.run(
@@ -49,7 +50,7 @@ def every_task(folder: str) -> None:
   half = max(1, (os.cpu_count() or 2) // 2)
   walk.run(
     programs.pretrain(
-      root, captions, half, [f'task.init_detector={programs.DETECTOR}']
+      root, captions, half, [f'task.init_detector={recipes.DETECTOR}']
     ),
     _build_references(data, records),
     _build_choices(data, records),

@@ -2,6 +2,7 @@
 
 import os
 
+from vlbert_tf import recipes
 from vlbert_tf.walkthrough import programs
 from vlbert_tf.walkthrough.asking import serve_and_ask
 from vlbert_tf.walkthrough.steps import Step, Walk
@@ -19,7 +20,7 @@ def scenes(folder: str) -> None:
   captions, questions = records / 'scenes_captions', records / 'scenes_vqa'
   walk.run(
     programs.make_scenes(data, images=4000),
-    programs.export('export detector', programs.DETECTOR, root / 'detector'),
+    programs.export('export detector', recipes.DETECTOR, root / 'detector'),
   )
   detector = f'--detector={root}/detector'
   walk.run(

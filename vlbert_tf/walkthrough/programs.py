@@ -4,14 +4,11 @@ import os
 import pathlib
 from collections.abc import Sequence
 
+from vlbert_tf import recipes
 from vlbert_tf.walkthrough.steps import Step
 
-# Recipes lie beside the packages in a checkout, and so does a detector that
-# `make demo-detector` trained on other scenes.
-CONFIGS = pathlib.Path(__file__).parents[2] / 'configs'
-DETECTOR = CONFIGS / 'detection' / 'scenes'
-
-# Settings of a model that reads that detector's features from its records.
+# Settings of a model that reads the features of the detector of scenes from its
+# records.
 FEATURES = (
   'task.model.visual_features=precomputed',
   'task.model.appearance_size=128',
@@ -159,7 +156,7 @@ def train(
     'vlbert-train',
     [
       f'--experiment=vlbert/{experiment}',
-      f'--config_file={CONFIGS / recipe}',
+      f'--config_file={recipes.FOLDER / recipe}',
       f'--model_dir={root / (into or experiment)}',
       f'--params_override={",".join(override)}',
     ],
