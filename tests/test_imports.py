@@ -12,7 +12,7 @@ PACKAGES = ('vlbert_tf', 'beam_jobs', 'serving')
 # The parts of vlbert_tf that a program may use.
 _FOR_PROGRAMS = (
   'boxes', 'checkpoints', 'data', 'elements', 'evaluation', 'program', 'tasks',
-  'text', 'training', 'visualization', 'walkthrough',
+  'study', 'text', 'training', 'visualization', 'walkthrough',
 )  # fmt: skip
 
 # A part of the tree, and the parts of vlbert_tf that it may import besides
@@ -40,11 +40,12 @@ ALLOWED = {
     'vision',
   ),
   'vlbert_tf.walkthrough': ('data', 'evaluation', 'visualization'),
+  'vlbert_tf.study': ('data', 'evaluation', 'walkthrough'),
   **{
     f'vlbert_tf.{program}': _FOR_PROGRAMS
     for program in (
       'convert', 'demo', 'evaluate', 'learn_vocabulary', 'make_scenes',
-      'predict', 'publish', 'train',
+      'predict', 'publish', 'reproduce', 'train',
     )
   },
   'beam_jobs': ('boxes', 'data', 'elements', 'program', 'text', 'vision'),
