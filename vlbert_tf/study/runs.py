@@ -190,6 +190,7 @@ RUNS = (
 )
 BY_NAME = {run.name: run for run in RUNS}
 EASY_VQA = 'easy_vqa'
+_WARMUP = 10  # steps are so many times those of the warm-up
 
 
 def settings(run: Run, scale: Scale, seed: int) -> tuple[str, ...]:
@@ -205,6 +206,7 @@ def settings(run: Run, scale: Scale, seed: int) -> tuple[str, ...]:
   """
   common = (
     f'trainer.train_steps={scale.steps(run.task)}',
+    f'trainer.warmup_steps={scale.steps(run.task) // _WARMUP}',
     f'task.train_data.seed={seed}',
   )
   if run.sees == FEATURES:
