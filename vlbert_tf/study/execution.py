@@ -45,7 +45,7 @@ def study(
   """
   walk = Walk(folder)
   for part in ('models', 'predictions', 'results'):
-    (walk.folder / part).mkdir(exist_ok=True)
+    (walk.folder / part).mkdir(parents=True, exist_ok=True)
   _Runner(walk, scale, 0).check(chosen)
   materials.prepare(walk, scale)
   threads = max(1, (os.cpu_count() or workers) // workers)
