@@ -75,7 +75,10 @@ def test_without_pre_training_nothing_else_differs(task, rate):
     (
       'no_relationship',
       'features',
-      {'task.relationship_weight=0.0', 'task.swap_probability=0.0'},
+      {
+        *('task.relationship_weight=0.0', 'task.swap_probability=0.0'),
+        *('task.relationship_weight=1.0', 'task.swap_probability=0.5'),
+      },
       set(),
     ),
     (
@@ -137,6 +140,17 @@ def test_the_recipes_freeze_the_visual_network_that_joint_training_frees():
   for task in ('pretrain', 'refcoco'):
     recipe = yaml.safe_load((programs.CONFIGS / task / 'tiny.yaml').read_text())
     assert recipe['task']['model']['frozen_stages'] == 5
+
+
+def test_all_three_tasks_of_the_paper_are_on_whatever_the_recipe_says():
+  on = {'task.relationship_weight=1.0', 'task.swap_probability=0.5'}
+  for name in ('features', 'pixels'):
+    assert on <= set(_of(f'pretraining_{name}').changes)
+  recipe = yaml.safe_load(
+    (programs.CONFIGS / 'pretrain' / 'tiny.yaml').read_text()
+  )
+  assert recipe['task'].get('masked_roi_weight', 1.0) == 1.0
+  assert recipe['task'].get('masked_word_weight', 1.0) == 1.0
 
 
 def test_seed_and_steps_are_set_and_the_quick_study_is_smaller():

@@ -114,6 +114,8 @@ _TASKS_LEFT_OUT = {
   'no_masked_words': ('task.masked_word_weight=0.0', 'task.word_mask_rate=0.0'),
   'no_masked_rois': ('task.masked_roi_weight=0.0', 'task.roi_mask_rate=0.0'),
 }
+# The recipe of the demo does without; the paper does not.
+_RELATIONSHIP = ('task.relationship_weight=1.0', 'task.swap_probability=0.5')
 # Parts of the model that are left out, in pre-training and after it.
 _PARTS_LEFT_OUT = {
   'no_geometry': ('task.model.geometry=false',),
@@ -129,6 +131,8 @@ _RATE_OF_RANDOM_WEIGHTS = 'trainer.learning_rate=0.001'
 
 
 def _pretraining(name, sees=FEATURES, changes=()):
+  if name != 'no_relationship':
+    changes = (*_RELATIONSHIP, *changes)
   return Run(
     name=f'pretraining_{name}',
     task=PRETRAINING,
