@@ -112,6 +112,19 @@ def test_a_result_has_settings_metrics_and_seconds(walked, tmp_path):
   assert '60.0 ± 0.0' in (tmp_path / 'results.md').read_text()
 
 
+def test_a_task_that_was_left_out_has_no_accuracy(walked, tmp_path):
+  _study(tmp_path, 'pretraining_no_masked_rois', 'pretraining_no_geometry')
+
+  found = {
+    record['run']: record['metrics']['all']
+    for record in json.loads((tmp_path / 'results.json').read_text())
+  }
+  assert found == {
+    'pretraining_no_masked_rois': {'examples': 4},
+    'pretraining_no_geometry': {'masked_roi_accuracy': 25.0, 'examples': 4},
+  }
+
+
 def test_what_has_a_result_is_not_run_again(walked, tmp_path):
   _study(tmp_path, 'vqa')
   (tmp_path / 'results' / 'vqa-1.json').unlink()
