@@ -1,10 +1,11 @@
 # Each target sets up what it needs; `make demo` and `make test` work on a
 # fresh machine. Another Python: make PYTHON=/path/to/python3.11 demo
 
-.PHONY: demo demo-all web test test-slow test-serving test-web toy-model bench \
-  bench-easy-vqa bench-detection bench-encoder bench-step bench-growth \
-  bench-serving bench-beam bench-vision demo-detector bazel-test build-files \
-  lint format lock install docs dependencies dist coverage mutation clean
+.PHONY: demo demo-all web reproduce test test-slow test-serving test-web \
+  toy-model bench bench-easy-vqa bench-detection bench-encoder bench-step \
+  bench-growth bench-serving bench-beam bench-vision demo-detector bazel-test \
+  build-files lint format lock install docs dependencies dist coverage mutation \
+  clean
 
 BIN := .venv/bin
 READY := .venv/.ready
@@ -14,6 +15,11 @@ demo: $(READY)
 
 demo-all: $(READY)
 	$(BIN)/vlbert-demo --tasks=all --output_dir=build/demo_all
+
+# The claims of the paper in miniature: hours; QUICK=1 takes one seed and less of
+# all. Stopped, it goes on where it was.
+reproduce: $(READY)
+	$(BIN)/vlbert-reproduce $(if $(QUICK),--quick)
 
 test: $(READY)
 	$(BIN)/pytest -q -n 2 --dist loadfile -m "not slow"

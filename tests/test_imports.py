@@ -12,7 +12,8 @@ PACKAGES = ('vlbert_tf', 'beam_jobs', 'serving')
 # The parts of vlbert_tf that a program may use.
 _FOR_PROGRAMS = (
   'boxes', 'checkpoints', 'data', 'elements', 'evaluation', 'program',
-  'recipes', 'tasks', 'text', 'training', 'visualization', 'walkthrough',
+  'recipes', 'study', 'tasks', 'text', 'training', 'visualization',
+  'walkthrough',
 )  # fmt: skip
 
 # A part of the tree, and the parts of vlbert_tf that it may import besides
@@ -41,11 +42,12 @@ ALLOWED = {
     'text', 'vision',
   ),
   'vlbert_tf.walkthrough': ('data', 'evaluation', 'recipes', 'visualization'),
+  'vlbert_tf.study': ('data', 'evaluation', 'recipes', 'walkthrough'),
   **{
     f'vlbert_tf.{program}': _FOR_PROGRAMS
     for program in (
       'convert', 'demo', 'evaluate', 'learn_vocabulary', 'make_scenes',
-      'predict', 'publish', 'train',
+      'predict', 'publish', 'reproduce', 'train',
     )
   },
   'beam_jobs': ('boxes', 'data', 'elements', 'program', 'text', 'vision'),

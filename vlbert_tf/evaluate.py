@@ -23,6 +23,7 @@ go. All print JSON.
 
 import io
 import json
+import pathlib
 
 from absl import flags, logging
 
@@ -43,6 +44,9 @@ _SWAP_IMAGES = flags.DEFINE_bool(
 )
 _HIDE_IMAGES = flags.DEFINE_bool(
   'hide_images', False, 'Show plain gray in place of images; RoIs stay.'
+)
+_OUTPUT = flags.DEFINE_string(
+  'output', '', 'File for the JSON, besides printing it.'
 )
 _REPORT = flags.DEFINE_string(
   'report', '', 'Folder for a page on the errors; for all tasks but detection.'
@@ -73,7 +77,10 @@ def main(argv: list[str]) -> None:
   else:
     program.require(model_dir=_MODEL_DIR.value)
     metrics = _model_metrics()
-  print(json.dumps(metrics, indent=2))
+  text = json.dumps(metrics, indent=2)
+  if _OUTPUT.value:
+    pathlib.Path(_OUTPUT.value).write_text(text + '\n')
+  print(text)
 
 
 def _judge_answers(results: list[str], annotations: str) -> dict:

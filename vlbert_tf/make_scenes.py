@@ -11,6 +11,7 @@ Examples:
   vlbert-make-scenes --output_dir=data/small --train_images=200 \
       --caption_images=200 --val_images=50 --test_images=50 --seed=11
   vlbert-make-scenes --output_dir=data/regions --with_regions
+  vlbert-make-scenes --output_dir=data/apart --held_out_combinations=8
   vlbert-make-scenes --dataset=easy_vqa --output_dir=data/easy_vqa
 """
 
@@ -59,6 +60,13 @@ _WITH_REGIONS = flags.DEFINE_bool(
   False,
   'Scenes: write RefCOCO+ and VCR files as well; the others stay the same.',
 )
+_HELD_OUT = flags.DEFINE_integer(
+  'held_out_combinations',
+  0,
+  'Scenes: so many pairs of a color and a shape are in no image and no text of '
+  'any split but test; held_out.txt lists them.',
+  lower_bound=0,
+)
 _NUM_WORKERS = flags.DEFINE_integer(
   'num_workers',
   min(os.cpu_count() or 1, 8),
@@ -89,7 +97,12 @@ def main(argv: list[str]) -> None:
     short_side=_SHORT_SIDE.value,
   )
   generate.generate(
-    folder, sizes, _SEED.value, _NUM_WORKERS.value, _WITH_REGIONS.value
+    folder,
+    sizes,
+    _SEED.value,
+    _NUM_WORKERS.value,
+    _WITH_REGIONS.value,
+    _HELD_OUT.value,
   )
 
 

@@ -38,6 +38,12 @@ class Arithmetic:
     roi_category_norm: whether the RoI category head normalises.
     classifier: of answers and candidates: `transform` (dense, GELU, norm, as
       of masked words), `two_layers` (dense, ReLU) or `one_layer`.
+    geometry: whether boxes are embedded; off, zeros take that place.
+    words_see_image: whether words and other elements that are no RoI have the
+      whole image's visual embedding.
+    shared_roi_position: whether all RoIs have one position; off, they are
+      numbered in their order, and [END] follows.
+    zeroed_pixels: whether the pixels of masked RoIs are set to zero.
   """
 
   box_coding: str
@@ -55,6 +61,12 @@ class Arithmetic:
   relationship_classes: int
   roi_category_norm: bool
   classifier: str
+  # Off in no model that was published: each is there to be left out, to
+  # measure what it is good for.
+  geometry: bool = True
+  words_see_image: bool = True
+  shared_roi_position: bool = True
+  zeroed_pixels: bool = True
 
 
 PAPER = Arithmetic(

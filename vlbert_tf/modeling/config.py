@@ -48,6 +48,13 @@ class ModelConfig(hyperparams.Config):
       backward pass of a replica in training, `none` compiles nothing.
     remat: whether activations inside encoder layers and blocks of the visual
       network are computed again in the backward pass rather than kept.
+    geometry: for ablations, as the three below: off, what boxes look like in
+      numbers (VL-BERT §3.2) is left out of the visual feature embedding.
+    words_see_image: off, elements that are no RoI get no visual feature
+      embedding of the whole image.
+    shared_roi_position: off, RoIs are numbered rather than a set.
+    zeroed_pixels: off, masked RoIs stay visible in the pixels, to RoIs that
+      overlap them and to the whole image (VL-BERT §3.3).
   """
 
   preset: str = 'paper'
@@ -65,6 +72,10 @@ class ModelConfig(hyperparams.Config):
   frozen_stages: int = 0
   xla: str = 'attention'
   remat: bool = False
+  geometry: bool = True
+  words_see_image: bool = True
+  shared_roi_position: bool = True
+  zeroed_pixels: bool = True
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -194,7 +205,8 @@ def resolve(
     'model', config.resnet, config.stride_in_3x3, size['resnet']
   )
   # RoIs take the position after the text, [END] the one after that.
-  longest = size['max_positions'] - 2
+  roi_positions = 1 if config.shared_roi_position else config.max_rois
+  longest = size['max_positions'] - 1 - roi_positions
   if not 5 <= config.max_text_length <= longest:
     raise ValueError(
       f'model.max_text_length must lie between 5 and {longest} for size '
@@ -212,7 +224,13 @@ def resolve(
       'model.frozen_stages must lie between 0 (none) and 5 (the whole visual '
       f'network). Received: {config.frozen_stages}.'
     )
-  arithmetic = arithmetics.PRESETS[config.preset]
+  arithmetic = dataclasses.replace(
+    arithmetics.PRESETS[config.preset],
+    geometry=config.geometry,
+    words_see_image=config.words_see_image,
+    shared_roi_position=config.shared_roi_position,
+    zeroed_pixels=config.zeroed_pixels,
+  )
   resnet = dataclasses.replace(
     size.pop('resnet'),
     frozen_stages=config.frozen_stages,

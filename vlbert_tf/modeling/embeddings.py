@@ -105,6 +105,8 @@ class VisualEmbedding(tf_keras.layers.Layer):
       else geometry.embed_centers
     )
     waves = embed(boxes, image_size, self.architecture.geometry_size)
+    if not self.arithmetic.geometry:
+      waves = tf.zeros_like(waves)
     if self.arithmetic.appearance_norm:
       # Brought to the size of sines and cosines, whatever the network that it
       # comes from.
@@ -170,17 +172,21 @@ class ElementEmbedding(tf_keras.layers.Layer):
     dtype = visual.rois.dtype
     word_mask = inputs[elements.WORD_MASK]
     text_length = tf.reduce_sum(tf.cast(word_mask, tf.int32), axis=1)
+    if not self.arithmetic.words_see_image:
+      of_image = tf.zeros_like(visual.words[:, :1])
+      rest = visual.words[:, 1:]
+      visual = visual._replace(words=tf.concat([of_image, rest], axis=1))
     rois = visual.rois[:, 1:]
     if self.arithmetic.image_is_roi:
       rois = tf.concat([rois, visual.rois[:, :1]], axis=1)
       roi_mask = tf.pad(roi_mask, [[0, 0], [0, 1]], constant_values=True)
       hidden = tf.pad(hidden, [[0, 0], [0, 1]])
     segment_c = _rows(self.segments, [elements.SEGMENT_C], dtype)[None]
-    # One position for all RoIs: they are a set.
-    roi_position = _rows(self.positions, text_length, dtype)[:, None]
-    rois = rois + self._image_token(hidden, dtype) + segment_c + roi_position
+    roi_places, end_place = self._places(text_length, roi_mask)
+    roi_positions = _rows(self.positions, roi_places, dtype)
+    rois = rois + self._image_token(hidden, dtype) + segment_c + roi_positions
     end = _rows(self.end_token, [0], dtype)[None] + segment_c
-    end = end + _rows(self.positions, text_length + 1, dtype)[:, None]
+    end = end + _rows(self.positions, end_place, dtype)[:, None]
     if self.arithmetic.end_sees_image:
       end = end + visual.words[:, :1]
     sequence = tf.concat([self._text(inputs, visual, dtype), rois, end], axis=1)
@@ -189,6 +195,15 @@ class ElementEmbedding(tf_keras.layers.Layer):
     sequence = tf.cast(self.norm(sequence), dtype)
     rate = self.architecture.dropout_rate
     return dropout(sequence, rate, site_seed(seed, 0)), mask
+
+  def _places(self, text_length, roi_mask) -> tuple[tf.Tensor, tf.Tensor]:
+    """Sequence positions of the RoIs, `[B, 1]` or `[B, R]`, and of [END]."""
+    if self.arithmetic.shared_roi_position:
+      # One position for all RoIs: they are a set.
+      return text_length[:, None], text_length + 1
+    order = tf.cumsum(tf.cast(roi_mask, tf.int32), axis=1, exclusive=True)
+    count = tf.reduce_sum(tf.cast(roi_mask, tf.int32), axis=1)
+    return text_length[:, None] + order, text_length + count
 
   def _text(self, inputs, visual: VisualParts, dtype) -> tf.Tensor:
     """Sums of the words, `[B, T, D]`."""

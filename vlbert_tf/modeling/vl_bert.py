@@ -80,9 +80,10 @@ class VlBert(tf_keras.layers.Layer):
       pixels = images.subtract_means(inputs[elements.IMAGE], size)
       # Before the network sees them, so that neither an overlapping RoI nor
       # the whole-image feature can leak what is masked (VL-BERT §3.3).
-      pixels = images.zero_regions(
-        pixels, inputs[elements.BOXES], inputs[elements.ROI_MASKED]
-      )
+      if self.arithmetic.zeroed_pixels:
+        pixels = images.zero_regions(
+          pixels, inputs[elements.BOXES], inputs[elements.ROI_MASKED]
+        )
       appearance = self.appearance(pixels, boxes, inputs)
     return self.encode(inputs, appearance, boxes, seed, return_attention)
 

@@ -47,7 +47,8 @@ class Walk:
     """Opens the folder.
 
     Args:
-      folder: gets `logs/NAME.log` and `done/NAME` of each step.
+      folder: gets `logs/NAME.log` and `done/NAME` of each step; the latter
+        holds the seconds that it took.
     """
     self.folder = pathlib.Path(folder)
     for part in ('logs', 'done'):
@@ -67,6 +68,7 @@ class Walk:
     for step in steps:
       if self._done(step).exists():
         logging.info('%s: done before, skipped.', step.name)
+        self.seconds[step.name] = float(self._done(step).read_text() or 'nan')
       else:
         logging.info('%s …', step.name)
         running[step] = (self._start(step), time.monotonic())
@@ -101,7 +103,7 @@ class Walk:
         if process.returncode:
           raise RuntimeError(self._failure(step, process.returncode))
         self.seconds[step.name] = time.monotonic() - start
-        self._done(step).touch()
+        self._done(step).write_text(f'{self.seconds[step.name]:.1f}')
         logging.info('%s: %.0f s.', step.name, self.seconds[step.name])
       if time.monotonic() - last_line > _SECONDS_BETWEEN_LINES:
         last_line = time.monotonic()

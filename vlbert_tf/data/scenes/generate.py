@@ -21,14 +21,13 @@ from vlbert_tf.data.scenes import (
   references,
   region_files,
   render,
+  scene_entries,
 )
-from vlbert_tf.data.scenes.answers import human_answers, most_frequent
 from vlbert_tf.data.scenes.captions import write_captions
-from vlbert_tf.data.scenes.questions import ask_questions
 from vlbert_tf.data.scenes.world import (
   CATEGORIES,
   Scene,
-  category,
+  held_out_combinations,
   sample_scene,
 )
 
@@ -37,8 +36,6 @@ VERSION = 2
 DESCRIPTION = 'Rendered scenes of simple objects, with captions and questions'
 _SPLITS = ('train', 'val', 'test', 'captions_train', 'captions_val')
 _MAX_SPLIT_IMAGES = 1_000_000  # ids of a split stay clear of the next one's
-_QUESTIONS_STRIDE = 1000  # VQA's own: question id = image id * 1000 + number
-_OBJECTS_STRIDE = 100
 _PORTRAIT_SHARE = 0.25
 _CHUNK = 25  # images handed to a process at a time
 
@@ -94,6 +91,7 @@ def generate(
   seed: int = 7,
   num_workers: int = 1,
   with_regions: bool = False,
+  held_out: int = 0,
 ) -> None:
   """Writes the data set, or finds that it is already there.
 
@@ -104,6 +102,8 @@ def generate(
     num_workers: processes; the output does not depend on it.
     with_regions: whether RefCOCO+ and VCR files are written as well, about
       the images with questions; the other files stay the same.
+    held_out: combinations of color and shape that the split test alone has,
+      listed in `held_out.txt`.
 
   Raises:
     ValueError: sizes out of range, or the folder holds something else.
@@ -117,12 +117,20 @@ def generate(
   }
   if with_regions:
     settings['with_regions'] = True
+  if held_out:
+    settings['held_out'] = held_out
+  combinations = held_out_combinations(seed, held_out)
   if official_files.is_complete(folder, settings):
     logging.info('%s is complete already; nothing to do', folder)
     return
   with official_files.published(folder, settings, _about(settings)) as partial:
     regions = region_files.RegionFiles(partial) if with_regions else None
-    for split, images in _generated(sizes, seed, num_workers):
+    if combinations:
+      text = ''.join(f'{name}\n' for name in combinations)
+      (partial / official_files.HELD_OUT).write_text(text)
+    for split, images in _generated(
+      sizes, seed, num_workers, frozenset(combinations)
+    ):
       if split.startswith('captions_'):
         _write_caption_split(partial, split, images)
       else:
@@ -131,18 +139,30 @@ def generate(
       regions.write(CATEGORIES, DESCRIPTION)
 
 
-def make_scene(seed: int, split: str, index: int, sizes: Sizes) -> Scene:
-  """The scene of an image, without painting it."""
+def make_scene(
+  seed: int,
+  split: str,
+  index: int,
+  sizes: Sizes,
+  held_out: frozenset[str] = frozenset(),
+) -> Scene:
+  """The scene of an image, without painting it; see `make_image`."""
   rng = _stream(seed, split, index, _WORLD)
   portrait = rng.random() < _PORTRAIT_SHARE
   width, height = sizes.long_side, sizes.short_side
   if portrait:
     width, height = height, width
-  return sample_scene(rng, width, height)
+  if split == 'test':
+    held_out = frozenset()
+  return sample_scene(rng, width, height, held_out)
 
 
 def make_image(
-  seed: int, split: str, sizes: Sizes, index: int
+  seed: int,
+  split: str,
+  sizes: Sizes,
+  index: int,
+  held_out: frozenset[str] = frozenset(),
 ) -> GeneratedImage:
   """Generates one image of a split and what is written about it.
 
@@ -151,13 +171,14 @@ def make_image(
     split: 'train', 'val', 'test', 'captions_train' or 'captions_val'.
     sizes: of the images, and captions of each.
     index: of the image in the split, from 0.
+    held_out: categories that no split but test shows or names.
   """
-  scene = make_scene(seed, split, index, sizes)
+  scene = make_scene(seed, split, index, sizes, held_out)
   image_id = _SPLITS.index(split) * _MAX_SPLIT_IMAGES + index + 1
   file_name = official_files.image_name(split, image_id)
   pixels = render.render(scene, _stream(seed, split, index, _PAINT))
   words = _stream(seed, split, index, _WORDS)
-  instances = _instance_entries(scene, image_id)
+  instances = scene_entries.instance_entries(scene, image_id)
   image = official_files.image_entry(
     image_id, file_name, scene.width, scene.height
   )
@@ -167,7 +188,9 @@ def make_image(
     captions = write_captions(scene, words, sizes.captions_per_image)
   else:
     people = _stream(seed, split, index, _PEOPLE)
-    questions, annotations = _vqa_entries(scene, image_id, words, people)
+    questions, annotations = scene_entries.vqa_entries(
+      scene, image_id, words, people
+    )
     referring = _stream(seed, split, index, _REFERENCES)
     said = references.refer(scene, referring)
     choices = references.choose(scene, _stream(seed, split, index, _CHOICES))
@@ -185,57 +208,21 @@ def make_image(
   )
 
 
-def _instance_entries(scene, image_id):
-  return [
-    official_files.instance_entry(
-      image_id * _OBJECTS_STRIDE + number,
-      image_id,
-      CATEGORIES.index(category(each)) + 1,
-      each.box,
-      each.area,
-    )
-    for number, each in enumerate(scene.objects)
-  ]
-
-
-def _vqa_entries(scene, image_id, words, people):
-  questions, annotations = [], []
-  for number, each in enumerate(ask_questions(scene, words)):
-    question_id = image_id * _QUESTIONS_STRIDE + number
-    answers = human_answers(each, people)
-    questions.append(
-      {
-        'image_id': image_id,
-        'question': each.text,
-        'question_id': question_id,
-      }
-    )
-    annotations.append(
-      {
-        'question_type': each.question_type,
-        'multiple_choice_answer': most_frequent(answers),
-        'answers': answers,
-        'image_id': image_id,
-        'answer_type': each.answer_type,
-        'question_id': question_id,
-      }
-    )
-  return questions, annotations
-
-
 def _stream(seed, split, index, purpose):
   entropy = (seed, _SPLITS.index(split), index, purpose)
   return np.random.default_rng(np.random.SeedSequence(entropy))
 
 
 def _generated(
-  sizes: Sizes, seed: int, num_workers: int
+  sizes: Sizes, seed: int, num_workers: int, held_out: frozenset[str]
 ) -> Iterator[tuple[str, Iterator[GeneratedImage]]]:
   """Every split with its images in order."""
   with _mapping(num_workers) as mapped:
     for split in _SPLITS:
       count = sizes.of_split(split)
-      make = functools.partial(make_image, seed, split, sizes)
+      make = functools.partial(
+        make_image, seed, split, sizes, held_out=held_out
+      )
       yield split, _reported(mapped(make, range(count)), split, count)
 
 

@@ -5,6 +5,7 @@
     DIR/vqa/v2_mscoco_{train2014,val2014,test2015}_annotations.json
     DIR/captions/{train,val}.tsv, {train,val}_index.tsv
     DIR/instances_SPLIT.json
+    DIR/held_out.txt, where some combinations are
     DIR/README.txt
 
 A folder is written aside as DIR.partial and renamed when complete, so what
@@ -20,6 +21,8 @@ from pathlib import Path
 
 from absl import logging
 
+# Combinations of color and shape that only the split test has, one a line.
+HELD_OUT = 'held_out.txt'
 VQA_SUBTYPES = {'train': 'train2014', 'val': 'val2014', 'test': 'test2015'}
 _README_NAME = 'README.txt'
 _SETTINGS_MARK = 'settings: '

@@ -195,6 +195,9 @@ def _absent(scene, rng, length):
   else:
     kept = {0, *(1 + rng.permutation(3)[: length - 1]).tolist()}
   said = Description(*(values[i] if i in kept else None for i in range(4)))
+  # What is never there would be asked about with the answer "no" alone.
+  if f'{said.color} {said.shape}' in scene.held_out:
+    return None
   return None if any(said.fits(o) for o in scene.objects) else said
 
 

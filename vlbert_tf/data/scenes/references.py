@@ -96,8 +96,8 @@ def choose(scene: Scene, rng: np.random.Generator) -> list[Choice]:
 def _choice(scene: Scene, number: int, rng: np.random.Generator) -> Choice:
   each = scene.objects[number]
   attribute = pick(rng, tuple(_VALUES))
-  answers, answer_label = _shuffled(each, attribute, rng)
-  reasons, rationale_label = _shuffled(each, _OTHER[attribute], rng)
+  answers, answer_label = _shuffled(scene, each, attribute, rng)
+  reasons, rationale_label = _shuffled(scene, each, _OTHER[attribute], rng)
   return Choice(
     question=[*pick(rng, _QUESTIONS[attribute]), [number], '?'],
     answers=[[[number], 'is', value, '.'] for value in answers],
@@ -109,10 +109,14 @@ def _choice(scene: Scene, number: int, rng: np.random.Generator) -> Choice:
   )
 
 
-def _shuffled(each, attribute, rng) -> tuple[Sequence[str], int]:
+def _shuffled(scene, each, attribute, rng) -> tuple[Sequence[str], int]:
   """Four values of an attribute, and the place of the true one."""
   true = getattr(each, attribute)
-  wrong = [value for value in _VALUES[attribute] if value != true]
+  wrong = [
+    value
+    for value in _VALUES[attribute]
+    if value != true and f'{value} {each.shape}' not in scene.held_out
+  ]
   values = [wrong[int(i)] for i in rng.permutation(len(wrong))]
   values = values[: CANDIDATES - 1]
   label = int(rng.integers(CANDIDATES))

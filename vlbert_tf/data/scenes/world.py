@@ -86,6 +86,8 @@ class Scene:
     surface: of `SURFACES`, what the objects stand on.
     horizon: row where the wall meets the surface; 0 when seen from above.
     objects: in painting order, the far ones first.
+    held_out: of `CATEGORIES`, those that no object may belong to and no text
+      about the scene may name.
   """
 
   width: int
@@ -93,6 +95,7 @@ class Scene:
   surface: str
   horizon: int
   objects: tuple[SceneObject, ...]
+  held_out: frozenset[str] = frozenset()
 
 
 def category(thing: SceneObject) -> str:
@@ -100,8 +103,37 @@ def category(thing: SceneObject) -> str:
   return f'{thing.color} {thing.shape}'
 
 
+def held_out_combinations(seed: int, count: int) -> tuple[str, ...]:
+  """Chooses categories of which color and shape are seen apart alone.
+
+  Args:
+    seed: of the data set.
+    count: how many; no color and no shape is in two of them.
+
+  Returns:
+    Some of `CATEGORIES`.
+
+  Raises:
+    ValueError: there are not so many colors.
+  """
+  if not 0 <= count <= len(COLORS):
+    raise ValueError(
+      'No color is held out twice, so that there are from 0 to '
+      f'{len(COLORS)} held-out combinations. Received: {count}.'
+    )
+  rng = np.random.default_rng(np.random.SeedSequence((seed, len(CATEGORIES))))
+  colors, forms = rng.permutation(COLORS), rng.permutation(SHAPES)
+  return tuple(
+    f'{color} {form}'
+    for color, form in zip(colors[:count], forms[:count], strict=True)
+  )
+
+
 def sample_scene(
-  rng: np.random.Generator, width: int = 160, height: int = 120
+  rng: np.random.Generator,
+  width: int = 160,
+  height: int = 120,
+  held_out: frozenset[str] = frozenset(),
 ) -> Scene:
   """Draws a scene of `MIN_OBJECTS` to `MAX_OBJECTS` objects.
 
@@ -109,6 +141,7 @@ def sample_scene(
     rng: all that is random comes from it.
     width: of the image, in pixels.
     height: of the image, in pixels.
+    held_out: see `Scene`.
   """
   horizon = 0 if rng.random() < 0.25 else int(height * rng.uniform(0.12, 0.3))
   surface = str(rng.choice(SURFACES))
@@ -119,12 +152,14 @@ def sample_scene(
     )
     objects: list[SceneObject] = []
     for _ in range(wanted):
-      candidate = _sample_attributes(
-        rng, objects, crowded=wanted > 5, scale=scale
-      )
+      candidate = None
+      while candidate is None or category(candidate) in held_out:
+        candidate = _sample_attributes(
+          rng, objects, crowded=wanted > 5, scale=scale
+        )
       objects = _place(rng, candidate, objects, width, height, horizon)
     if len(objects) >= MIN_OBJECTS:
-      return Scene(width, height, surface, horizon, tuple(objects))
+      return Scene(width, height, surface, horizon, tuple(objects), held_out)
 
 
 def measure(
