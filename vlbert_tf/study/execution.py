@@ -15,6 +15,7 @@ import pathlib
 
 from absl import logging
 
+from vlbert_tf import recipes
 from vlbert_tf.study import materials, measures, runs, tables
 from vlbert_tf.walkthrough import plans, programs
 from vlbert_tf.walkthrough.steps import Step, Walk
@@ -185,7 +186,7 @@ class _Runner:
       start = self._root / 'models' / _file(run.start, seed)
       override.append(f'task.init_checkpoint={start}')
     elif run.sees == runs.PIXELS:
-      override.append(f'task.init_detector={programs.DETECTOR}')
+      override.append(f'task.init_detector={recipes.DETECTOR}')
     return [
       programs.train(
         f'train {name}{suffix}',

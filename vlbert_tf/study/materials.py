@@ -3,6 +3,7 @@
 import os
 import pathlib
 
+from vlbert_tf import recipes
 from vlbert_tf.study import runs
 from vlbert_tf.study.measures import GROUNDING_SPLITS
 from vlbert_tf.walkthrough import programs
@@ -26,7 +27,7 @@ def prepare(walk: Walk, scale: runs.Scale) -> None:
   data, records = root / 'data', root / 'records'
   walk.run(
     _scenes(data, scale),
-    programs.export('export detector', programs.DETECTOR, root / 'detector'),
+    programs.export('export detector', recipes.DETECTOR, root / 'detector'),
   )
   walk.run(
     programs.learn_vocabulary(
