@@ -5,6 +5,7 @@ import json
 import os
 import shlex
 import time
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from absl import logging
@@ -21,10 +22,12 @@ from beam_jobs import (
   report,
   runners,
   shards,
+  shuffle,
   sources,
   storage,
 )
 from beam_jobs import output as outputs
+from vlbert_tf.data.annotations import Drop, ImageAnnotations
 from vlbert_tf.data.readers import files
 
 
@@ -143,13 +146,12 @@ def _run(
   categories = found.categories if request.finds_boxes else ()
   with files.through(storage.ForReaders()):
     read = [sources.read(source, categories) for source in asked]
-  if earlier:
-    read = [_joined(items, earlier) for items in read]
-  _check_categories(read)
+    _check_categories(read)
+    splits = [
+      _plan(items, earlier, settings, request.images_per_shard, output)
+      for items in read
+    ]
   output.prepare()
-  splits = [
-    _plan(items, settings, request.images_per_shard, output) for items in read
-  ]
   if not _build(splits, request, output):
     logging.info('Nothing was submitted: that was a dry run.')
     return {}
@@ -170,14 +172,14 @@ def _run(
 
 
 def _joined(
-  items: sources.SplitItems, earlier: found_earlier.EarlierRois
-) -> sources.SplitItems:
+  items: Iterable[ImageAnnotations | Drop],
+  earlier: found_earlier.EarlierRois,
+) -> Iterator[ImageAnnotations | Drop]:
   """Says for each image where its RoIs are."""
-  images = [
-    dataclasses.replace(image, rois=earlier.places.get(image.image_id))
-    for image in items.images
-  ]
-  return dataclasses.replace(items, images=images)
+  for item in items:
+    if isinstance(item, ImageAnnotations):
+      item = dataclasses.replace(item, rois=earlier.places.get(item.image_id))
+    yield item
 
 
 def _settings(
@@ -222,24 +224,27 @@ def _settings(
 
 
 def _plan(
-  items: sources.SplitItems,
+  split: sources.SplitItems,
+  earlier: found_earlier.EarlierRois | None,
   settings: plans.Settings,
   images_per_shard: int,
   output: outputs.Output,
 ) -> publish.SplitWork:
-  cut = plans.cut(items.images, items.split, settings, images_per_shard)
+  """Reads a split and writes what each of its shards will be."""
+  items = _joined(split.items, earlier) if earlier else split.items
+  with shuffle.shuffled(items) as images:
+    cut = plans.cut(images, split.split, settings, images_per_shard)
+    tasks = tuple(plans.write(plan, output) for plan in cut)
   logging.info(
     '%s: %d images with %d %s in %d shards.',
-    items.split,
-    len(items.images),
-    sum(image.count for image in items.images),
+    split.split,
+    images.count,
+    sum(task.annotations for task in tasks),
     settings.kind,
-    len(cut),
+    len(tasks),
   )
   return publish.SplitWork(
-    split=items.split,
-    tasks=tuple(plans.write(plan, output) for plan in cut),
-    drops=tuple(items.drops),
+    split=split.split, tasks=tasks, drops=tuple(images.drops)
   )
 
 

@@ -1,18 +1,20 @@
 """Which images make up a shard: decided before the work starts, in files.
 
-Images are ordered by a hash of their id and cut into equal parts, so the same
+Images in the order of `shuffle` are cut into equal parts, so the same
 annotations give the same shards on any machine. A plan's hash says, after a
 restart, whether a finished shard is the one that is wanted.
 """
 
 import dataclasses
 import hashlib
+import itertools
 import json
 import os
+from collections.abc import Iterator
 from typing import Any
 
 from beam_jobs import output as outputs
-from beam_jobs import storage
+from beam_jobs import shuffle, storage
 from vlbert_tf.data import example_schema
 from vlbert_tf.data.annotations import (
   Caption,
@@ -114,40 +116,33 @@ class ShardTask:
 
 
 def cut(
-  images: list[ImageAnnotations],
+  images: shuffle.ShuffledImages,
   split: str,
   settings: Settings,
   images_per_shard: int,
-) -> list[ShardPlan]:
+) -> Iterator[ShardPlan]:
   """Cuts a split into shards of equal size.
 
   Args:
-    images: of the split, in any order.
+    images: of the split.
     split: its name.
     settings: of all shards.
     images_per_shard: at most.
 
-  Returns:
-    Plans; their images are shuffled, in a way that depends on ids alone.
+  Yields:
+    Plans; the images of one at a time are in memory.
   """
-  ordered = sorted(images, key=lambda image: _hash(image.image_id))
-  shards = max(1, -(-len(ordered) // images_per_shard))
-  return [
-    ShardPlan(
+  stream = iter(images)
+  shards = max(1, -(-images.count // images_per_shard))
+  ends = [number * images.count // shards for number in range(shards + 1)]
+  for number, (first, end) in enumerate(itertools.pairwise(ends)):
+    yield ShardPlan(
       settings=settings,
       split=split,
       number=number,
       shards=shards,
-      images=tuple(
-        ordered[
-          number * len(ordered) // shards : (number + 1)
-          * len(ordered)
-          // shards
-        ]
-      ),
+      images=tuple(itertools.islice(stream, end - first)),
     )
-    for number in range(shards)
-  ]
 
 
 def write(plan: ShardPlan, output: outputs.Output) -> ShardTask:
@@ -229,7 +224,3 @@ def _choice(row: dict[str, Any]) -> ChoiceQuestion:
       'rationales': tuple(map(text, row['rationales'])),
     }
   )
-
-
-def _hash(image_id: str) -> str:
-  return hashlib.sha256(image_id.encode('utf-8')).hexdigest()

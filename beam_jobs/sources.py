@@ -2,6 +2,7 @@
 
 import dataclasses
 import difflib
+import itertools
 import re
 from collections.abc import Iterable
 
@@ -96,20 +97,19 @@ class SplitSource:
 
 @dataclasses.dataclass(frozen=True)
 class SplitItems:
-  """All that the reader made of a split.
+  """All that the reader makes of a split.
 
   Attributes:
     split: its name.
     categories: names of the categories of regions.
-    images: that have annotations.
-    drops: what was set aside.
+    items: images that have annotations, and what was set aside; made as they
+      are asked for, since there may be millions.
     attributes: names of the attributes of regions; mostly none.
   """
 
   split: str
   categories: tuple[str, ...]
-  images: list[ImageAnnotations]
-  drops: list[Drop]
+  items: Iterable[ImageAnnotations | Drop]
   attributes: tuple[str, ...] = ()
 
 
@@ -191,7 +191,8 @@ def read(
     Images and what was set aside.
 
   Raises:
-    ValueError: a file is missing or malformed as a whole.
+    ValueError: a file is missing or malformed as a whole; some are read with
+      the items alone.
   """
   if source.dataset in _READERS_OF_INSTANCES:
     reader = _READERS_OF_INSTANCES[source.dataset]
@@ -338,10 +339,8 @@ def _split_items(
   items: Iterable[ImageAnnotations | Drop],
   region_drops: Iterable[Drop],
 ) -> SplitItems:
-  images, drops = [], [*region_drops]
-  for item in items:
-    (drops if isinstance(item, Drop) else images).append(item)
-  return SplitItems(source.split, categories, images, drops)
+  every = itertools.chain(region_drops, items)
+  return SplitItems(source.split, categories, every)
 
 
 def _keys(names: Iterable[str]) -> str:

@@ -142,6 +142,9 @@ class ForReaders:
   def read(self, path: str) -> bytes:
     return read(path)
 
+  def open(self, path: str) -> BinaryIO:
+    return open_to_read(path)
+
   def is_file(self, path: str) -> bool:
     return exists(path) and not os.path.isdir(path)
 

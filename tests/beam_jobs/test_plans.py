@@ -2,7 +2,7 @@
 
 import pytest
 
-from beam_jobs import output, plans
+from beam_jobs import output, plans, shuffle
 from vlbert_tf.data.annotations import (
   Caption,
   ImageAnnotations,
@@ -16,6 +16,11 @@ SETTINGS = plans.Settings(
 IMAGES = [ImageAnnotations(f'{k}.jpg', f'/i/{k}.jpg') for k in range(23)]
 
 
+def _cut(images, per_shard, settings=SETTINGS):
+  with shuffle.shuffled(images) as shuffled:
+    return list(plans.cut(shuffled, 'val', settings, per_shard))
+
+
 def _ids(shards):
   return [[image.image_id for image in plan.images] for plan in shards]
 
@@ -25,19 +30,19 @@ def _ids(shards):
   [(5, [4, 5, 4, 5, 5]), (23, [23]), (22, [11, 12]), (1000, [23])],
 )
 def test_parts_are_equal_to_one_and_within_the_limit(per_shard, sizes):
-  shards = plans.cut(IMAGES, 'val', SETTINGS, per_shard)
+  shards = _cut(IMAGES, per_shard)
   assert [len(plan.images) for plan in shards] == sizes
   assert sorted(sum(_ids(shards), [])) == sorted(i.image_id for i in IMAGES)
 
 
 def test_order_of_the_input_does_not_matter():
-  straight = plans.cut(IMAGES, 'val', SETTINGS, 5)
-  assert _ids(plans.cut(IMAGES[::-1], 'val', SETTINGS, 5)) == _ids(straight)
+  straight = _cut(IMAGES, 5)
+  assert _ids(_cut(IMAGES[::-1], 5)) == _ids(straight)
   assert sum(_ids(straight), []) != [image.image_id for image in IMAGES]
 
 
 def test_no_images_make_one_empty_shard():
-  assert _ids(plans.cut([], 'val', SETTINGS, 5)) == [[]]
+  assert _ids(_cut([], 5)) == [[]]
 
 
 def test_a_plan_is_read_as_it_was_written(tmp_path):
@@ -49,7 +54,7 @@ def test_a_plan_is_read_as_it_was_written(tmp_path):
     questions=(Question(2**40, 'Why?', '', 'other', (('no', 9), ('', 1))),),
     size=(5, 7),
   )
-  (plan,) = plans.cut([image], 'val', SETTINGS, 5)
+  (plan,) = _cut([image], 5)
   place = output.Output(str(tmp_path / 'toy'))
   place.prepare()
   task = plans.write(plan, place)
@@ -70,7 +75,7 @@ def test_the_fingerprint_follows_all_that_a_record_depends_on(tmp_path):
     (IMAGES[:2], more_rois),
   ]
   first, same, fewer, changed = (
-    plans.write(plans.cut(images, 'val', settings, 5)[0], place).fingerprint
+    plans.write(_cut(images, 5, settings)[0], place).fingerprint
     for images, settings in cases
   )
   assert first == same

@@ -4,11 +4,14 @@ Downloads are kept under names of one's own: an index file says which, or the
 file's number is the number of the row, counted from 0.
 """
 
+import itertools
+import operator
 import os
-from collections.abc import Iterator
+import sqlite3
+from collections.abc import Iterable, Iterator
 
 from vlbert_tf.data.annotations import Caption, Drop, ImageAnnotations
-from vlbert_tf.data.readers import files
+from vlbert_tf.data.readers import files, on_disk
 from vlbert_tf.data.readers.coco import Instances
 
 
@@ -28,70 +31,91 @@ def read_images(
       downloads are named by row.
 
   Yields:
-    Images, named by their path under `images`, in the order of their first
-    caption, and what was set aside.
+    What was set aside, and images, named by their path under `images` and
+    sorted by it; their captions are in the order of the file.
 
   Raises:
     ValueError: a file is missing or malformed as a whole.
   """
-  rows = _rows(captions)
-  if image_index is None:
-    numbered = files.images_by_number([images])
-    places = {
-      str(number): os.path.basename(path) for number, path in numbered.items()
-    }
-  else:
-    places = dict(_pairs(image_index, _rows(image_index)))
-  by_place: dict[str, dict[str, None]] = {}
-  gone: dict[str, int] = {}
-  for number, columns in enumerate(rows):
-    text = files.clean_text(columns[0])
-    url = columns[1].strip() if len(columns) > 1 else ''
-    flaw = _flaw(columns, text, url)
-    if flaw:
-      yield Drop(f'row {number}', *flaw, annotations=1)
-      continue
-    key = str(number) if image_index is None else url
-    if key not in places:
-      gone[url] = gone.get(url, 0) + 1
-      continue
-    texts = by_place.setdefault(places[key], {})
-    if text in texts:
-      detail = 'The image has the same caption before.'
-      yield Drop(f'row {number}', 'caption_duplicate', detail, annotations=1)
-    texts[text] = None
-  for url, count in gone.items():
+  with on_disk.database() as tables:
+    tables.execute(
+      'CREATE TABLE caption (number INTEGER PRIMARY KEY, key, url, text)'
+    )
+    for number, columns in enumerate(_rows(captions)):
+      text = files.clean_text(columns[0])
+      url = columns[1].strip() if len(columns) > 1 else ''
+      flaw = _flaw(columns, text, url)
+      if flaw:
+        yield Drop(f'row {number}', *flaw, annotations=1)
+        continue
+      key = str(number) if image_index is None else url
+      row = number, key, url, text
+      tables.execute('INSERT INTO caption VALUES (?, ?, ?, ?)', row)
+    tables.execute('CREATE TABLE place (key PRIMARY KEY, place) WITHOUT ROWID')
+    tables.executemany(
+      'INSERT OR REPLACE INTO place VALUES (?, ?)', _places(images, image_index)
+    )
+    yield from _without_image(tables)
+    by_place = tables.execute(
+      'SELECT place, number, text FROM caption JOIN place USING (key) '
+      'ORDER BY place, number'
+    )
+    for place, rows in itertools.groupby(by_place, operator.itemgetter(0)):
+      # Texts as keys: each once, in the order of the file.
+      texts: dict[str, None] = {}
+      for _, number, text in rows:
+        if text in texts:
+          detail = 'The image has the same caption before.'
+          yield Drop(
+            f'row {number}', 'caption_duplicate', detail, annotations=1
+          )
+        texts[text] = None
+      regions = instances.of_file(place)
+      yield ImageAnnotations(
+        place,
+        os.path.join(images, place),
+        regions.regions,
+        captions=tuple(Caption(text) for text in texts),
+        size=regions.size,
+      )
+
+
+def _places(images: str, image_index: str | None) -> Iterator[tuple[str, str]]:
+  """By URL, or by number of the row, the path of an image."""
+  if image_index is not None:
+    yield from _pairs(image_index, _rows(image_index))
+    return
+  for number, path in files.images_by_number([images]).items():
+    yield str(number), os.path.basename(path)
+
+
+def _without_image(tables: sqlite3.Connection) -> Iterator[Drop]:
+  rows = tables.execute(
+    'SELECT url, count(*) FROM caption LEFT JOIN place USING (key) '
+    'WHERE place IS NULL GROUP BY url'
+  )
+  for url, count in rows:
     detail = 'It is not among the downloaded images.'
     yield Drop(
       f'image {url}', 'image_missing', detail, images=1, annotations=count
     )
-  for place, texts in by_place.items():
-    regions = instances.of_file(place)
-    yield ImageAnnotations(
-      place,
-      os.path.join(images, place),
-      regions.regions,
-      captions=tuple(Caption(text) for text in texts),
-      size=regions.size,
-    )
 
 
-def _rows(path: str) -> list[list[str]]:
+def _rows(path: str) -> Iterator[list[str]]:
   """Columns of each line; only \\n ends a line, as in the official files."""
-  lines = files.read_text(path).split('\n')
-  if lines and not lines[-1]:
-    lines.pop()
-  rows = [line.rstrip('\r').split('\t') for line in lines]
-  if not any(len(columns) > 1 for columns in rows):
-    first = repr(lines[0][:60]) if lines else 'an empty file'
+  first, tabs = 'an empty file', False
+  for number, line in enumerate(files.lines(path)):
+    first = first if number else repr(line[:60])
+    tabs = tabs or '\t' in line
+    yield line.rstrip('\r').split('\t')
+  if not tabs:
     raise ValueError(
       f'{path} must hold rows of two columns with a tab between them. '
       f'Received: {first}. Is it the file of another kind?'
     )
-  return rows
 
 
-def _pairs(path: str, rows: list[list[str]]) -> Iterator[tuple[str, str]]:
+def _pairs(path: str, rows: Iterable[list[str]]) -> Iterator[tuple[str, str]]:
   for number, columns in enumerate(rows):
     if len(columns) != 2 or not columns[1].strip():
       raise ValueError(

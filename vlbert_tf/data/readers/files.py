@@ -6,10 +6,11 @@ import json
 import os
 import re
 from collections.abc import Iterator, Sequence
-from typing import Any, Protocol
+from typing import Any, BinaryIO, Protocol
 
 import tensorflow as tf
 
+_BLOCK = 1 << 20
 _IMAGE_NUMBER = re.compile(r'(\d+)\.(jpe?g|png)', re.IGNORECASE)
 
 
@@ -18,6 +19,9 @@ class FileSystem(Protocol):
 
   def read(self, path: str) -> bytes:
     """All bytes of a file."""
+
+  def open(self, path: str) -> BinaryIO:
+    """A file to read from."""
 
   def is_file(self, path: str) -> bool:
     """Whether there is such a file."""
@@ -38,6 +42,9 @@ class _TensorFlowFiles:
   def read(self, path):
     with tf.io.gfile.GFile(path, 'rb') as file:
       return file.read()
+
+  def open(self, path):
+    return tf.io.gfile.GFile(path, 'rb')
 
   def is_file(self, path):
     return tf.io.gfile.exists(path) and not tf.io.gfile.isdir(path)
@@ -117,10 +124,7 @@ def read_bytes(path: str) -> bytes:
   Raises:
     ValueError: there is no such file.
   """
-  if not is_file(path):
-    raise ValueError(
-      f'An annotation file must exist. Received: {path!r}. Check the path.'
-    )
+  _check_file(path)
   return _current().read(path)
 
 
@@ -130,14 +134,54 @@ def read_text(path: str) -> str:
   Raises:
     ValueError: there is no such file, or it is not UTF-8.
   """
-  content = read_bytes(path)
+  return _decoded(path, read_bytes(path), 0)
+
+
+def lines(path: str) -> Iterator[str]:
+  """Lines of a file, local or remote, in UTF-8; a block of it is in memory.
+
+  Args:
+    path: of the file.
+
+  Yields:
+    Each line without its end; only `\\n` ends one.
+
+  Raises:
+    ValueError: there is no such file, or it is not UTF-8.
+  """
+  _check_file(path)
+  place, parts = 0, []
+  with _current().open(path) as file:
+    while block := file.read(_BLOCK):
+      *ended, rest = block.split(b'\n')
+      for part in ended:
+        line = b''.join([*parts, part])
+        yield _decoded(path, line, place)
+        place += len(line) + 1
+        parts.clear()
+      parts.append(rest)
+  if last := b''.join(parts):
+    yield _decoded(path, last, place)
+
+
+def _check_file(path: str) -> None:
+  if not is_file(path):
+    raise ValueError(
+      f'An annotation file must exist. Received: {path!r}. Check the path.'
+    )
+
+
+def _decoded(path: str, content: bytes, place: int) -> str:
+  """The text of a part of a file that starts at byte `place`."""
   try:
-    return content.decode('utf-8-sig')
+    text = content.decode('utf-8')
   except UnicodeDecodeError as error:
     raise ValueError(
       f'An annotation file must be UTF-8 text. Received: {path}, with byte '
-      f'{content[error.start]:#04x} at {error.start}. Unpack it, or convert it.'
+      f'{content[error.start]:#04x} at {place + error.start}. Unpack it, or '
+      'convert it.'
     ) from error
+  return text if place else text.removeprefix('\ufeff')
 
 
 def read_json(path: str, *lists: str) -> dict[str, Any]:

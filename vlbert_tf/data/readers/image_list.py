@@ -9,7 +9,7 @@ import os
 from collections.abc import Iterator
 
 from vlbert_tf.data.annotations import Drop, ImageAnnotations
-from vlbert_tf.data.readers import files
+from vlbert_tf.data.readers import files, on_disk
 
 # Those that no record can hold are listed as well: they are set aside, and
 # counted.
@@ -34,23 +34,23 @@ def read_images(
   Raises:
     ValueError: there is no such folder or list, or it is malformed.
   """
-  seen: set[str] = set()
   rows = _listed(index) if index else _in_folder(folder)
-  for image_id, path in rows:
-    item = f'image {image_id or path}'
-    lost = {'images': 1, 'annotations': 1}
-    if not image_id or not path:
-      yield Drop(item, 'row_malformed', 'It has no id or no path.', **lost)
-    elif image_id in seen:
-      yield Drop(item, 'image_duplicate', 'Its id came before.', **lost)
-    elif os.path.isabs(path) or '..' in path.split('/'):
-      detail = f'{path} leaves the folder.'
-      yield Drop(item, 'path_outside', detail, **lost)
-    else:
-      seen.add(image_id)
-      yield ImageAnnotations(
-        image_id, os.path.join(folder, path), without_text=True
-      )
+  with on_disk.database() as tables:
+    tables.execute('CREATE TABLE seen (id PRIMARY KEY) WITHOUT ROWID')
+    for image_id, path in rows:
+      item = f'image {image_id or path}'
+      lost = {'images': 1, 'annotations': 1}
+      if not image_id or not path:
+        yield Drop(item, 'row_malformed', 'It has no id or no path.', **lost)
+      elif os.path.isabs(path) or '..' in path.split('/'):
+        detail = f'{path} leaves the folder.'
+        yield Drop(item, 'path_outside', detail, **lost)
+      elif not on_disk.insert(tables, 'seen', image_id):
+        yield Drop(item, 'image_duplicate', 'Its id came before.', **lost)
+      else:
+        yield ImageAnnotations(
+          image_id, os.path.join(folder, path), without_text=True
+        )
 
 
 def _in_folder(folder: str) -> Iterator[tuple[str, str]]:
@@ -65,7 +65,7 @@ def _listed(index: str) -> Iterator[tuple[str, str]]:
       row = row if isinstance(row, dict) else {}
       yield str(row.get('id', '')), str(row.get('file_name', ''))
     return
-  for line in files.read_text(index).split('\n'):
+  for line in files.lines(index):
     if line.strip():
       image_id, tab, path = line.rstrip('\r').partition('\t')
       yield image_id.strip(), (path if tab else image_id).strip()

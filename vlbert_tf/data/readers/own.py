@@ -8,9 +8,13 @@
 some, in pixels, with an optional `score`.
 """
 
+import itertools
 import json
 import math
+import operator
 import os
+import pickle
+import sqlite3
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -20,10 +24,12 @@ from vlbert_tf.data.annotations import (
   Question,
   Region,
 )
-from vlbert_tf.data.readers import files, vqa
+from vlbert_tf.data.readers import files, on_disk, vqa
 
 # Where nobody says what is in a box.
 CATEGORIES = ('object',)
+# What the parts of a line raise that is not as it has to be.
+_FLAWS = (AttributeError, KeyError, OverflowError, TypeError, ValueError)
 
 
 def read_images(
@@ -38,38 +44,48 @@ def read_images(
       None where a detector finds the boxes: those of the file are not read.
 
   Yields:
-    Images, named by their path under `images`, in the order of their first
-    line, and what was set aside.
+    What was set aside, and images, named by their path under `images` and
+    sorted by it; their questions are in the order of the file.
 
   Raises:
     ValueError: the file is missing.
   """
-  asked: dict[str, list[Question]] = {}
-  regions: dict[str, tuple[Region, ...]] = {}
-  seen: set[int] = set()
   name = os.path.basename(questions)
-  for number, line in enumerate(files.read_text(questions).split('\n'), 1):
-    if not line.strip():
-      continue
-    item = f'line {number} of {name}'
-    try:
-      row = json.loads(line)
-      image, question = _image(row), _question(number, row, seen)
-      boxes = row.get('boxes') or [] if categories is not None else []
-      if boxes and not regions.get(image):
-        regions[image] = tuple(_region(each, categories) for each in boxes)
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
-      detail = f'{type(error).__name__}: {error}'
-      yield Drop(item, 'line_malformed', detail, annotations=1)
-      continue
-    asked.setdefault(image, []).append(question)
-  for image, texts in asked.items():
-    yield ImageAnnotations(
-      image,
-      os.path.join(images, image),
-      regions.get(image, ()),
-      questions=tuple(texts),
-    )
+  with on_disk.database() as tables:
+    tables.execute('CREATE TABLE seen (id INTEGER PRIMARY KEY)')
+    tables.execute('CREATE TABLE asked (line INTEGER PRIMARY KEY, image, row)')
+    tables.execute('CREATE TABLE boxed (image PRIMARY KEY, row) WITHOUT ROWID')
+    for number, line in enumerate(files.lines(questions), 1):
+      if not line.strip():
+        continue
+      try:
+        row = json.loads(line)
+        image, question = _image(row), _question(number, row, tables)
+        boxes = row.get('boxes') or [] if categories is not None else []
+        if boxes and not _boxed(tables, image):
+          regions = tuple(_region(each, categories) for each in boxes)
+          on_disk.insert(tables, 'boxed', image, pickle.dumps(regions))
+      except _FLAWS as error:
+        detail = f'{type(error).__name__}: {error}'
+        item = f'line {number} of {name}'
+        yield Drop(item, 'line_malformed', detail, annotations=1)
+        continue
+      on_disk.insert(tables, 'asked', number, image, pickle.dumps(question))
+    rows = tables.execute('SELECT image, row FROM asked ORDER BY image, line')
+    for image, texts in itertools.groupby(rows, operator.itemgetter(0)):
+      yield ImageAnnotations(
+        image,
+        os.path.join(images, image),
+        _boxed(tables, image),
+        questions=tuple(pickle.loads(text) for _, text in texts),
+      )
+
+
+def _boxed(tables: sqlite3.Connection, image: str) -> tuple[Region, ...]:
+  """Regions of the first line of an image that has some."""
+  rows = tables.execute('SELECT row FROM boxed WHERE image = ?', (image,))
+  found = rows.fetchone()
+  return pickle.loads(found[0]) if found else ()
 
 
 def _image(row: dict[str, Any]) -> str:
@@ -80,11 +96,12 @@ def _image(row: dict[str, Any]) -> str:
   return path
 
 
-def _question(number: int, row: dict[str, Any], seen: set[int]) -> Question:
+def _question(
+  number: int, row: dict[str, Any], tables: sqlite3.Connection
+) -> Question:
   question_id = int(row.get('id', number))
-  if question_id in seen:
+  if not on_disk.insert(tables, 'seen', question_id):
     raise ValueError(f'id {question_id} came before')
-  seen.add(question_id)
   text = files.clean_text(row['question'])
   answers = row.get('answers', [])
   if not text:
