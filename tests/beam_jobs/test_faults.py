@@ -41,6 +41,9 @@ class _Job:
     self.split = f'val,images={folder}/images'
     job.run(job_runs.request(folder, self.split, **self.fields))
     self.checksums = job_runs.checksums(folder)
+    self.bytes = sum(
+      path.stat().st_size for path in job_runs.folder(folder).iterdir()
+    )
 
   def command(self, folder: pathlib.Path, workers: int = 2) -> list[str]:
     mode = 'multi_processing' if workers > 1 else 'in_memory'
@@ -145,12 +148,10 @@ def test_a_full_disk_ends_the_job_clearly_and_a_restart_completes_it(
 ):
   disk = tmp_path / 'out'
   disk.mkdir()
-  size = sum(
-    path.stat().st_size
-    for path in (pathlib.Path(undisturbed.split.split('=')[1])).iterdir()
-  )
+  # Room for the plans of all shards, and for half of what comes of them.
+  size = 400 * IMAGES + 4096 * SHARDS + undisturbed.bytes // 2
   mounted = subprocess.run(
-    ['mount', '-t', 'tmpfs', '-o', f'size={size // 3}', 'tmpfs', disk],
+    ['mount', '-t', 'tmpfs', '-o', f'size={size}', 'tmpfs', disk],
     capture_output=True,
     text=True,
   )
@@ -181,9 +182,12 @@ def test_the_second_of_two_jobs_is_refused_and_the_first_one_completes(
   command = undisturbed.command(tmp_path)
   with _started(command, tmp_path / 'log') as first:
     _wait_for_shards(first, tmp_path, 1)
+    # It holds still, or might be done before the second one looks.
+    os.killpg(first.pid, signal.SIGSTOP)
     second = subprocess.run(
       command, capture_output=True, text=True, timeout=_SECONDS
     )
+    os.killpg(first.pid, signal.SIGCONT)
     assert second.returncode == 1
     assert 'One job at a time' in second.stderr.splitlines()[-1]
     assert f'process {first.pid}' in second.stderr
