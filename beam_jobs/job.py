@@ -148,7 +148,7 @@ def _run(
     read = [sources.read(source, categories) for source in asked]
     _check_categories(read)
     splits = [
-      _plan(items, earlier, settings, request.images_per_shard, output)
+      plan_split(items, earlier, settings, request.images_per_shard, output)
       for items in read
     ]
   output.prepare()
@@ -223,7 +223,7 @@ def _settings(
   )
 
 
-def _plan(
+def plan_split(
   split: sources.SplitItems,
   earlier: found_earlier.EarlierRois | None,
   settings: plans.Settings,

@@ -69,3 +69,31 @@ def test_a_malformed_file_is_refused_as_a_whole(tmp_path, content, sentence):
 def test_a_missing_file_is_named(tmp_path):
   with pytest.raises(ValueError, match='must exist.*gone.json'):
     files.read_json(f'{tmp_path}/gone.json')
+
+
+@pytest.mark.parametrize('block', [1, 2, 3, 100])
+@pytest.mark.parametrize(
+  ('content', 'lines'),
+  [
+    (b'', []),
+    (b'a', ['a']),
+    (b'a\nbc\n', ['a', 'bc']),
+    (b'\n\na', ['', '', 'a']),
+    (b'\xef\xbb\xbfa\nb', ['a', 'b']),
+    ('é\r\n\u2028x\n'.encode(), ['é\r', '\u2028x']),
+  ],
+)
+def test_lines_are_whole_however_a_file_is_read(
+  tmp_path, monkeypatch, block, content, lines
+):
+  monkeypatch.setattr(files, '_BLOCK', block)
+  path = tmp_path / 'file.txt'
+  path.write_bytes(content)
+  assert list(files.lines(str(path))) == lines
+
+
+def test_a_byte_that_is_no_text_is_named_by_its_place_in_the_file(tmp_path):
+  path = tmp_path / 'file.txt'
+  path.write_bytes(b'ab\ncd\xff\n')
+  with pytest.raises(ValueError, match='UTF-8 text.*byte 0xff at 5'):
+    list(files.lines(str(path)))
