@@ -108,9 +108,7 @@ def read(
   Returns:
     The image, without bytes where the record has none, and its RoIs.
   """
-  with storage.open_to_read(place.path) as file:
-    file.seek(place.start)
-    example = tf.train.Example.FromString(file.read(place.size))
+  example = tf.train.Example.FromString(storage.read_part(place))
   features = example.features.feature
 
   def numbers(key, kind):

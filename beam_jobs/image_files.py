@@ -8,6 +8,7 @@ import PIL.Image
 import tensorflow as tf
 
 from beam_jobs import storage
+from vlbert_tf.data.annotations import RecordPlace
 from vlbert_tf.vision import image as images
 
 # What TensorFlow decodes, by the names that Pillow has for it.
@@ -44,12 +45,15 @@ class LoadedImage:
 Loaded = LoadedImage | UnusableImageError
 
 
-def load(path: str, max_pixels: int) -> LoadedImage:
+def load(
+  path: str, max_pixels: int, place: RecordPlace | None = None
+) -> LoadedImage:
   """Reads an image and decodes it once, as training will.
 
   Args:
     path: of the file.
     max_pixels: height times width that may be decoded.
+    place: where the image is in a larger file, whatever its path.
 
   Returns:
     The image.
@@ -57,7 +61,7 @@ def load(path: str, max_pixels: int) -> LoadedImage:
   Raises:
     UnusableImageError: there is no image that training could decode.
   """
-  encoded = _read(path)
+  encoded = _read(path, place)
   width, height = _declared_size(encoded, path, max_pixels)
   if width * height > max_pixels:
     raise UnusableImageError(
@@ -73,10 +77,11 @@ def load(path: str, max_pixels: int) -> LoadedImage:
   return LoadedImage(encoded, int(decoded.shape[0]), int(decoded.shape[1]))
 
 
-def _read(path: str) -> bytes:
+def _read(path: str, place: RecordPlace | None) -> bytes:
   try:
-    encoded = storage.read(path)
-  except FileNotFoundError as error:
+    encoded = storage.read_part(place) if place else storage.read(path)
+  # The second is what is said of a tar file that has no such member.
+  except (FileNotFoundError, NotADirectoryError) as error:
     raise UnusableImageError('image_missing', f'No file {path}.') from error
   except OSError as error:
     kind = type(error).__name__

@@ -1,6 +1,7 @@
 """The whole job: read, plan, build the shards by Beam, publish."""
 
 import dataclasses
+import itertools
 import json
 import os
 import shlex
@@ -13,6 +14,7 @@ from apache_beam.io.filesystems import FileSystems
 
 from beam_jobs import (
   appearance,
+  archives,
   detector,
   found_earlier,
   lock,
@@ -144,11 +146,12 @@ def _run(
     found = appearance.find(request.appearance)
   settings = _settings(request, found)
   categories = found.categories if request.finds_boxes else ()
-  with files.through(storage.ForReaders()):
-    read = [sources.read(source, categories) for source in asked]
+  images = [path for source in asked for path in source.paths['images']]
+  with archives.opened(images) as tars, files.through(tars):
+    read = [_read(source, categories, tars, earlier) for source in asked]
     _check_categories(read)
     splits = [
-      plan_split(items, earlier, settings, request.images_per_shard, output)
+      plan_split(items, settings, request.images_per_shard, output)
       for items in read
     ]
   output.prepare()
@@ -169,6 +172,21 @@ def _run(
     splits,
     output,
   )
+
+
+def _read(
+  source: sources.SplitSource,
+  categories: tuple[str, ...],
+  tars: archives.Archives,
+  earlier: found_earlier.EarlierRois | None,
+) -> sources.SplitItems:
+  """The items of a split, with the places of their images and RoIs."""
+  read = sources.read(source, categories)
+  damaged = [tars.damaged[p.rstrip('/')] for p in source.paths['images']]
+  items = itertools.chain(*damaged, tars.located(read.items))
+  if earlier:
+    items = _joined(items, earlier)
+  return dataclasses.replace(read, items=items)
 
 
 def _joined(
@@ -225,14 +243,12 @@ def _settings(
 
 def plan_split(
   split: sources.SplitItems,
-  earlier: found_earlier.EarlierRois | None,
   settings: plans.Settings,
   images_per_shard: int,
   output: outputs.Output,
 ) -> publish.SplitWork:
   """Reads a split and writes what each of its shards will be."""
-  items = _joined(split.items, earlier) if earlier else split.items
-  with shuffle.shuffled(items) as images:
+  with shuffle.shuffled(split.items) as images:
     cut = plans.cut(images, split.split, settings, images_per_shard)
     tasks = tuple(plans.write(plan, output) for plan in cut)
   logging.info(

@@ -208,6 +208,7 @@ def _image(row: dict[str, Any]) -> ImageAnnotations:
       'choices': tuple(_choice(each) for each in row['choices']),
       'size': tuple(row['size']) if row['size'] else None,
       'rois': RecordPlace(**row['rois']) if row['rois'] else None,
+      'file': RecordPlace(**row['file']) if row['file'] else None,
     }
   )
 

@@ -249,7 +249,7 @@ def _load_one(
   image: ImageAnnotations, settings: plans.Settings
 ) -> image_files.Loaded:
   try:
-    return image_files.load(image.image_path, settings.max_pixels)
+    return image_files.load(image.image_path, settings.max_pixels, image.file)
   except image_files.UnusableImageError as error:
     return error
 

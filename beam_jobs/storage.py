@@ -14,6 +14,8 @@ from typing import BinaryIO
 from apache_beam.io.filesystem import CompressionTypes
 from apache_beam.io.filesystems import FileSystems
 
+from vlbert_tf.data.annotations import RecordPlace
+
 
 def is_remote(path: str) -> bool:
   """Whether a path is on a file system such as gs://."""
@@ -36,6 +38,13 @@ def names(folder: str) -> list[str]:
   """Names of the files right in a folder, sorted."""
   found = _matches(f'{_quoted(folder)}/*')
   return sorted(os.path.basename(each.path) for each in found)
+
+
+def matching(folder: str, pattern: str) -> list[str]:
+  """Paths of the files right in a folder whose names match, sorted."""
+  return sorted(
+    each.path for each in _matches(os.path.join(_quoted(folder), pattern))
+  )
 
 
 def files_below(folder: str) -> list[str]:
@@ -67,9 +76,22 @@ def read(path: str) -> bytes:
     FileNotFoundError: there is no such file.
     OSError: it cannot be read.
   """
+  with _telling(path), open_to_read(path) as file:
+    return file.read()
+
+
+def read_part(place: RecordPlace) -> bytes:
+  """The bytes of a part of a file; errors as those of `read`."""
+  with _telling(place.path), open_to_read(place.path) as file:
+    file.seek(place.start)
+    return file.read(place.size)
+
+
+@contextlib.contextmanager
+def _telling(path: str) -> Iterator[None]:
+  """Turns the errors of all file systems into those of Python."""
   try:
-    with open_to_read(path) as file:
-      return file.read()
+    yield
   except FileNotFoundError:
     raise
   except Exception as error:

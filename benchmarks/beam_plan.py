@@ -50,7 +50,7 @@ def _plan(folder: pathlib.Path):
   with files.through(storage.ForReaders()):
     items = sources.read(source, ('object',))
     place = output.Output(f'{folder}/out')
-    return job.plan_split(items, None, settings, 512, place)
+    return job.plan_split(items, settings, 512, place)
 
 
 def _write(folder: pathlib.Path, captions: int, per_image: int) -> None:

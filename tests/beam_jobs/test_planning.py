@@ -18,7 +18,7 @@ def _plan(folder, dataset: str, paths: str):
   with files.through(storage.ForReaders()):
     items = sources.read(source, ('object',))
     place = output.Output(f'{folder}/out')
-    return job.plan_split(items, None, _SETTINGS, 50, place)
+    return job.plan_split(items, _SETTINGS, 50, place)
 
 
 def _write_captions(folder, images: int) -> str:

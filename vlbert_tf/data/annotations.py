@@ -133,7 +133,7 @@ class ChoiceQuestion:
 
 @dataclasses.dataclass(frozen=True)
 class RecordPlace:
-  """Where in a file the bytes of a record are.
+  """Where in a file the bytes of a record, or of an image, are.
 
   Attributes:
     path: of the file.
@@ -164,6 +164,7 @@ class ImageAnnotations:
     rois: record of the RoIs that were found earlier, where they were.
     without_text: whether the regions are all there is: the image itself is
       then what is counted.
+    file: the part of a file that is the image; None for all of `image_path`.
   """
 
   image_id: str
@@ -177,6 +178,7 @@ class ImageAnnotations:
   detected: bool = False
   rois: RecordPlace | None = None
   without_text: bool = False
+  file: RecordPlace | None = None
 
   @property
   def count(self) -> int:

@@ -85,8 +85,9 @@ def _places(images: str, image_index: str | None) -> Iterator[tuple[str, str]]:
   if image_index is not None:
     yield from _pairs(image_index, _rows(image_index))
     return
+  start = len(images.rstrip('/')) + 1
   for number, path in files.images_by_number([images]).items():
-    yield str(number), os.path.basename(path)
+    yield str(number), path[start:]
 
 
 def _without_image(tables: sqlite3.Connection) -> Iterator[Drop]:
