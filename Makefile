@@ -105,8 +105,9 @@ demo-detector: bench-detection
 
 # Images a second of vlbert-extract-rois with one and two workers and a pool.
 bench-beam: $(READY)
-	$(BIN)/python -m benchmarks.beam --detector=tiny --images=1000
-	$(BIN)/python -m benchmarks.beam --detector=base --images=64 --nopool
+	$(BIN)/python -m benchmarks.beam --detector=tiny --images=1000 --many=5000
+	$(BIN)/python -m benchmarks.beam --detector=base --images=8 --workers=1 \
+	  --nopool
 
 # Our encoder against others, in turn. The peers are an optional group: install
 # them with .venv/bin/pip install '.[bench]' (with uv: uv pip install).

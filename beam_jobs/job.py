@@ -299,7 +299,8 @@ def _build(
   computes = bool(request.detector or request.appearance)
   options = runners.options(request.beam_flags, images, computes)
   with progress.shown({task.result_path: task.images for task in missing}):
-    runners.run(runners.build_graph(options, missing, output))
+    graph = runners.build_graph(options, missing, output)
+    runners.run(graph, lambda: shards.begun(output))
   return not runners.is_dry_run(options)
 
 

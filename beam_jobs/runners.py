@@ -5,7 +5,8 @@ import contextlib
 import difflib
 import logging as python_logging
 import os
-from collections.abc import Iterator, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
 
 import apache_beam as beam
 from absl import logging
@@ -17,6 +18,7 @@ from apache_beam.options.pipeline_options import (
   TestOptions,
   WorkerOptions,
 )
+from apache_beam.runners.portability import portable_runner
 
 from beam_jobs import output as outputs
 from beam_jobs import plans, shards, storage
@@ -29,6 +31,7 @@ _DOWNLOADING = ('DirectRunner', 'SwitchingDirectRunner', 'PrismRunner')
 _ONE_PROCESS = {'direct_running_mode': 'in_memory'}
 # Processes take half a minute to start, most of it imports.
 _SECONDS_WORTH_PROCESSES = 120.0
+_SECONDS_UNTIL_A_SHARD_BEGINS = 600.0
 # Of one core, guessed low: nothing but a choice of processes hangs on them.
 _SECONDS_OF_AN_IMAGE = {False: 0.005, True: 0.3}
 
@@ -119,8 +122,17 @@ def build_graph(
   return pipeline
 
 
-def run(pipeline: beam.Pipeline) -> None:
+def run(
+  pipeline: beam.Pipeline,
+  begun: Callable[[], bool],
+  patience: float = _SECONDS_UNTIL_A_SHARD_BEGINS,
+) -> None:
   """Runs a pipeline to its end.
+
+  Args:
+    pipeline: of `build_graph`.
+    begun: whether a worker has begun a shard.
+    patience: seconds that a pool of workers has for it.
 
   Raises:
     RuntimeError: it ended early.
@@ -131,7 +143,7 @@ def run(pipeline: beam.Pipeline) -> None:
     with _cores_shared(pipeline.options):
       result = pipeline.run()
       if not is_dry_run(pipeline.options):
-        result.wait_until_finish()
+        _wait(result, begun, patience)
   except Exception as error:
     reason = ' '.join(str(error).split())[:500] or type(error).__name__
     raise RuntimeError(
@@ -139,6 +151,31 @@ def run(pipeline: beam.Pipeline) -> None:
       f'was killed: {reason}. What is finished stays: repair the cause, and '
       'give the same command again.'
     ) from error
+
+
+def _wait(result, begun: Callable[[], bool], patience: float) -> None:
+  """Waits for the end; a pool whose workers never come would have none."""
+  if not isinstance(result, portable_runner.PipelineResult):
+    result.wait_until_finish()
+    return
+  ended, given_up = threading.Event(), threading.Event()
+
+  def watch():
+    if not ended.wait(patience) and not begun():
+      given_up.set()
+      result.cancel()
+
+  thread = threading.Thread(target=watch, daemon=True)
+  thread.start()
+  try:
+    result.wait_until_finish()
+  finally:
+    ended.set()
+    if given_up.is_set():
+      raise TimeoutError(
+        f'no worker began a shard in {patience:.0f} s. `python` on the PATH '
+        "of the pool must have this package; the pool's own log says more"
+      )
 
 
 def _parse(given: Sequence[str]) -> argparse.Namespace:

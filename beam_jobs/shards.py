@@ -31,6 +31,7 @@ from vlbert_tf.data import example_schema
 from vlbert_tf.data.annotations import Drop, ImageAnnotations, clip_regions
 
 _SECONDS_BETWEEN_LINES = 30.0
+_BEGUN = '.begun'
 # Stages of which the seconds are counted.
 _READ, _DETECT, _WRITE = 'read', 'detect', 'write'
 
@@ -93,6 +94,7 @@ def build(task: plans.ShardTask, output: outputs.Output) -> dict[str, Any]:
     question, `rois`: images by their number of RoIs, and `seconds` by stage.
   """
   watch = Stopwatch()
+  storage.write(task.result_path + _BEGUN, b'')
   plan = plans.read(task.plan_path)
   tally = _write_records(plan, output, watch)
   row = {
@@ -122,6 +124,11 @@ def build(task: plans.ShardTask, output: outputs.Output) -> dict[str, Any]:
     watch.total(),
   )
   return row
+
+
+def begun(output: outputs.Output) -> bool:
+  """Whether a worker has begun a shard."""
+  return any(name.endswith(_BEGUN) for name in storage.names(output.work))
 
 
 def finished(

@@ -1,14 +1,14 @@
 """Images a second of vlbert-extract-rois, by workers and by runner.
 
-  python -m benchmarks.beam --detector=tiny --images=600
+  python -m benchmarks.beam --detector=tiny --images=1000 --many=5000
 
 Draws photographs, exports a detector with random weights (which costs what a
 trained one costs), and runs the job as users do, as processes: with one and
 with two workers of one core each on the local runner, and with a pool of
 worker processes that share nothing with the launching folder. Prints for each
-the whole time, the time until the first image (start-up), the images a second
-after that, the share of time outside the detector, and the peak memory of a
-process, and then the same job with fewer images: what memory grows by.
+the whole time, the time until the first shard begins (start-up), the images a
+second after that, the share of time outside the detector, and the peak memory
+of a process; and then, with --many=N, what memory grows by for N images.
 """
 
 import dataclasses
@@ -31,15 +31,19 @@ from absl import app, flags, logging
 _DETECTOR = flags.DEFINE_enum(
   'detector', 'tiny', ['tiny', 'base'], 'Size of the detector.'
 )
-_IMAGES = flags.DEFINE_integer('images', 600, 'Images of a run.', 8)
-_FEWER = flags.DEFINE_integer(
-  'fewer', 0, 'Images of the run that memory is compared with; 0: a fifth.', 0
+_IMAGES = flags.DEFINE_integer('images', 1000, 'Images of a run.', 8)
+_MANY = flags.DEFINE_integer(
+  'many', 0, 'Images of a run that memory is compared for; 0: none.', 0
+)
+_WORKERS = flags.DEFINE_multi_integer(
+  'workers', [1, 2], 'Workers of the runs; may be repeated.', 1
 )
 _POOL = flags.DEFINE_bool('pool', True, 'Runs the pool of workers as well.')
 
 _HEIGHT, _WIDTH = 480, 640
 _CATEGORIES = 1600
-_SHARDS = 16
+# At most, and so many images in each at least.
+_SHARDS, _LEAST = 16, 8
 _SECONDS_BETWEEN_LOOKS = 0.25
 
 
@@ -63,8 +67,8 @@ class Run:
 def main(_):
   folder = pathlib.Path(tempfile.mkdtemp(prefix='bench_beam'))
   try:
-    images, fewer = _IMAGES.value, _FEWER.value or _IMAGES.value // 5
-    _draw(folder / 'images', images)
+    images, many = _IMAGES.value, _MANY.value
+    _draw(folder / 'images', max(images, many))
     detector = _export(folder, _DETECTOR.value)
     print(
       f'{images} images of {_WIDTH}x{_HEIGHT}, detector {_DETECTOR.value}, '
@@ -72,15 +76,16 @@ def main(_):
       f'{os.getloadavg()[0]:.1f} before'
     )
     rates = {}
-    for workers in (1, 2):
+    for workers in _WORKERS.value:
       run = _job(folder, detector, images, _local(workers))
       rates[workers] = _show(f'local, {workers} workers', run, images)
-    print(f'2 workers over 1: {rates[2] / rates[1]:.2f}')
-    small = _job(folder, detector, fewer, _local(1))
-    _show(f'local, 1 worker, {fewer} images', small, fewer)
-    large = _job(folder, detector, images, _local(1))
-    growth = large.memory / small.memory - 1
-    print(f'memory from {fewer} to {images} images: {growth:+.1%}')
+    if len(rates) > 1:
+      print(f'{workers} workers over 1: {rates[workers] / rates[1]:.2f}')
+    if many:
+      large = _job(folder, detector, many, _local(workers))
+      _show(f'local, {workers} workers, {many} images', large, many)
+      growth = large.memory / run.memory - 1
+      print(f'memory from {images} to {many} images: {growth:+.1%}')
     if _POOL.value:
       with _Pool(folder) as pool:
         _show(
@@ -113,6 +118,7 @@ def _local(workers: int) -> list[str]:
 def _job(
   folder: pathlib.Path, detector: str, images: int, beam_flags: list[str]
 ) -> Run:
+  shards = max(1, min(_SHARDS, images // _LEAST))
   index = folder / f'{images}.tsv'
   index.write_text(''.join(f'{k:06d}.jpg\n' for k in range(images)))
   out = folder / 'out'
@@ -120,7 +126,7 @@ def _job(
     *(sys.executable, '-m', 'beam_jobs.extract_rois', '--name=bench'),
     *(f'--output_dir={out}', f'--detector={detector}'),
     f'--split=train,images={folder}/images,index={index}',
-    f'--images_per_shard={-(-images // _SHARDS)}',
+    f'--images_per_shard={-(-images // shards)}',
     *beam_flags,
   ]
   environment = {
@@ -165,10 +171,9 @@ class _Watch:
 
   def run(self):
     while not self.ended.wait(_SECONDS_BETWEEN_LOOKS):
-      # Its temporary file is made when a shard begins.
       if not self._begun:
         self.first = time.monotonic()
-        self._begun = any(self._partial.glob('1.0.0/*'))
+        self._begun = any(self._partial.glob('work/*.begun'))
       for entry in pathlib.Path('/proc').glob('[0-9]*'):
         try:
           if os.getpgid(int(entry.name)) == self._group:

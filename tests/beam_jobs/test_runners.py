@@ -94,12 +94,17 @@ def _free_port() -> int:
 
 
 @contextlib.contextmanager
-def _service(folder: pathlib.Path, module: str, *flags: str):
-  """A program of Beam that runs elsewhere, with this Python on its path."""
+def _service(
+  folder: pathlib.Path,
+  module: str,
+  *flags: str,
+  python: str = os.path.dirname(sys.executable),
+):
+  """A program of Beam that runs elsewhere, with a Python first on its path."""
   folder.mkdir()
   environment = {
     **os.environ,
-    'PATH': f'{os.path.dirname(sys.executable)}:{os.environ["PATH"]}',
+    'PATH': f'{python}:{os.environ["PATH"]}',
     'TF_CPP_MIN_LOG_LEVEL': '3',
   }
   environment.pop('PYTHONPATH', None)
@@ -119,35 +124,57 @@ def _service(folder: pathlib.Path, module: str, *flags: str):
       process.terminate()
 
 
+@contextlib.contextmanager
+def _pool(folder: pathlib.Path, **options):
+  """A pool of workers and a job service; the flags that lead to them."""
+  jobs, workers = _free_port(), _free_port()
+  with (
+    _service(
+      folder / 'jobs',
+      'portability.local_job_service_main',
+      f'--port={jobs}',
+    ),
+    _service(
+      folder / 'pool',
+      'worker.worker_pool_main',
+      f'--service_port={workers}',
+      **options,
+    ),
+  ):
+    yield (
+      '--runner=PortableRunner',
+      f'--job_endpoint=localhost:{jobs}',
+      '--environment_type=EXTERNAL',
+      f'--environment_config=localhost:{workers}',
+    )
+
+
 @pytest.mark.slow
 def test_workers_that_share_nothing_write_the_same_bytes(tmp_path):
   paths = official_files.write_vqa(tmp_path / 'a', 11)
   job.run(job_runs.request(tmp_path, f'val,{paths}'))
   here = job_runs.checksums(tmp_path)
-  jobs, workers = _free_port(), _free_port()
-  with (
-    _service(
-      tmp_path / 'jobs',
-      'portability.local_job_service_main',
-      f'--port={jobs}',
-    ),
-    _service(
-      tmp_path / 'pool',
-      'worker.worker_pool_main',
-      f'--service_port={workers}',
-    ),
-  ):
+  with _pool(tmp_path) as flags:
     job.run(
       job_runs.request(
-        tmp_path,
-        f'val,{paths}',
-        overwrite=True,
-        beam_flags=(
-          '--runner=PortableRunner',
-          f'--job_endpoint=localhost:{jobs}',
-          '--environment_type=EXTERNAL',
-          f'--environment_config=localhost:{workers}',
-        ),
+        tmp_path, f'val,{paths}', overwrite=True, beam_flags=flags
       )
     )
   assert job_runs.checksums(tmp_path) == here
+
+
+@pytest.mark.slow
+def test_a_pool_whose_workers_never_come_ends_the_job(tmp_path, monkeypatch):
+  paths = official_files.write_vqa(tmp_path / 'a', 3)
+  other = tmp_path / 'other' / 'python'
+  other.parent.mkdir()
+  other.write_text('#!/bin/sh\nexit 1\n')
+  other.chmod(0o755)
+  run = runners.run
+  monkeypatch.setattr(runners, 'run', lambda *args: run(*args, patience=5.0))
+  with (
+    _pool(tmp_path, python=str(other.parent)) as flags,
+    pytest.raises(RuntimeError, match='no worker began a shard in 5 s'),
+  ):
+    job.run(job_runs.request(tmp_path, f'val,{paths}', beam_flags=flags))
+  assert not job_runs.folder(tmp_path).exists()
