@@ -1,12 +1,13 @@
 """What is visible, kept and done again when a job breaks or is repeated."""
 
+import json
 import os
 import subprocess
 import sys
 
 import pytest
 
-from beam_jobs import job, shards
+from beam_jobs import job, shards, storage
 from tests.beam_jobs import job_runs, official_files
 from vlbert_tf.data import example_schema
 
@@ -95,6 +96,35 @@ def test_a_lost_shard_is_noticed(tmp_path, monkeypatch):
   with pytest.raises(RuntimeError, match='Each shard must be built'):
     job.run(job_runs.request(tmp_path, f'val,{paths}'))
   assert not job_runs.folder(tmp_path).exists()
+
+
+def test_a_lost_image_is_noticed(tmp_path, monkeypatch):
+  paths = official_files.write_vqa(tmp_path / 'a', 2)
+  build = shards.build
+
+  def loses_one(task, output):
+    row = build(task, output)
+    row['images'] -= 1
+    storage.write(task.result_path, json.dumps(row).encode())
+    return row
+
+  monkeypatch.setattr(shards, 'build', loses_one)
+  with pytest.raises(RuntimeError, match='must add up.* has 1 images of 2'):
+    job.run(job_runs.request(tmp_path, f'val,{paths}'))
+  assert not job_runs.folder(tmp_path).exists()
+
+
+def test_a_shard_that_is_built_twice_comes_once(tmp_path, monkeypatch):
+  """Runners repeat work whose end they have not heard of."""
+  paths = official_files.write_vqa(tmp_path / 'a', 5)
+  job.run(job_runs.request(tmp_path, f'val,{paths}'))
+  once = job_runs.checksums(tmp_path)
+  build = shards.build
+  monkeypatch.setattr(
+    shards, 'build', lambda *args: [build(*args), build(*args)][-1]
+  )
+  job.run(job_runs.request(tmp_path, f'val,{paths}', overwrite=True))
+  assert job_runs.checksums(tmp_path) == once
 
 
 @pytest.mark.slow
