@@ -35,7 +35,9 @@ class Archives(storage.ForReaders):
   _members: sqlite3.Connection
 
   def is_folder(self, path: str) -> bool:
-    return path in self.damaged or super().is_folder(path)
+    if path.endswith(_SUFFIX) and path in self.damaged:
+      return True
+    return super().is_folder(path)
 
   def names(self, folder: str) -> list[str]:
     below = [] if folder.endswith(_SUFFIX) else super().names(folder)
@@ -106,7 +108,7 @@ def _read(root: str, tables: sqlite3.Connection) -> Iterator[Drop]:
   folder, pattern = root, f'*{_SUFFIX}'
   if root.endswith(_SUFFIX):
     folder, pattern = os.path.split(root)
-  tars = storage.matching(folder, pattern)
+  tars = storage.matching(folder or '.', pattern)
   if not tars and folder != root:
     raise ValueError(
       f'Images are read from a folder or from tar files. Received: {root!r}, '

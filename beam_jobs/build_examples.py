@@ -54,8 +54,9 @@ and the whole image in place of the file, for visual_features: precomputed.
 Keys of --dataset=vqa: questions, annotations (left out where the answers are
 not public), images (folder, may be repeated), instances (COCO's JSON: boxes).
 Images are found by their number. Keys of --dataset=captions: captions,
-images (folder), instances, image_index (`url<TAB>path under images`; without
-it images are named by row number from 0). Boxes are found by file name.
+images (folder, or tar files, see docs/preprocessing.md), instances, image_index
+(`url<TAB>path under images`; without it images are named by row number from 0).
+Boxes are found by file name.
 Keys of --dataset=coco_captions: captions (COCO's JSON), images (folder, may be
 repeated), instances. Images are found by their number.
 Keys of --dataset=refcoco: refs (the split's name is one of the file's:

@@ -8,10 +8,11 @@
     --split=train,images=train2014,index=instances_train2014.json \\
     --split=val,images=val2014,index=instances_val2014.json
 
-Keys of --split=NAME,key=path,...: images (folder), and index where not all
-images of the folder and below are wanted: COCO's JSON, of which `images` is
-read, or a table `id<TAB>path under images`. Without it the id of an image is
-its path.
+Keys of --split=NAME,key=path,...: images (folder, or tar files: those right in
+the folder, or a pattern such as cc/*.tar), and index where not all images of
+the folder and below are wanted: COCO's JSON, of which `images` is read, or a
+table `id<TAB>path under images`; a tar file is a folder in paths. Without it
+the id of an image is its path.
 
 A record holds the boxes, the best first, each with category, score, and the
 likeliest categories where the detector says them; and by --keep the file of

@@ -160,3 +160,5 @@ def test_a_pattern_must_match(tmp_path, model):
   _write(tmp_path)
   with pytest.raises(ValueError, match='from tar files.*no file matches'):
     _run(tmp_path, model, f'val,images={tmp_path}/tars/x*.tar')
+  with pytest.raises(ValueError, match='from a folder. Received: .*gone'):
+    _run(tmp_path, model, f'val,images={tmp_path}/gone')

@@ -7,6 +7,7 @@ from vlbert_tf.data.annotations import (
   Caption,
   ImageAnnotations,
   Question,
+  RecordPlace,
   Region,
 )
 
@@ -53,6 +54,7 @@ def test_a_plan_is_read_as_it_was_written(tmp_path):
     captions=(Caption('café'),),
     questions=(Question(2**40, 'Why?', '', 'other', (('no', 9), ('', 1))),),
     size=(5, 7),
+    file=RecordPlace('gs://b/7.tar', 512, 9),
   )
   (plan,) = _cut([image], 5)
   place = output.Output(str(tmp_path / 'toy'))
