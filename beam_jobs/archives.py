@@ -146,6 +146,6 @@ def _index(tar: str) -> tuple[list[tuple[str, int, int]], str]:
       # tarfile takes a file that ends between two members for a whole one.
       file.seek(archive.offset)
       ended = file.read(tarfile.BLOCKSIZE) == tarfile.NUL * tarfile.BLOCKSIZE
-  except (tarfile.TarError, OSError) as error:
-    return members, f'{type(error).__name__}: it is damaged or cut off.'
-  return members, '' if ended else 'It is cut off.'
+  except (tarfile.TarError, OSError):
+    ended = False
+  return members, '' if ended else 'It is damaged or cut off.'

@@ -11,7 +11,7 @@ import sqlite3
 from collections.abc import Iterator
 
 # Of what a database holds in memory.
-_CACHE_KIB = 32 * 1024
+_CACHE_KIB = 64 * 1024
 
 
 @contextlib.contextmanager
