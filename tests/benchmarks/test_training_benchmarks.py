@@ -54,7 +54,7 @@ def test_growth_is_told_along_an_axis_alone(tmp_path):
   }
 
   growths = [
-    row.split('|')[3].strip() for row in growth.table(results).split('\n')
+    row.split('|')[3].strip() for row in growth.table(results).splitlines()
   ]
   growth.draw(results, str(tmp_path / 'growth.png'))
 

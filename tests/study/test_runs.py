@@ -5,8 +5,8 @@ import collections
 import pytest
 import yaml
 
+from vlbert_tf import recipes
 from vlbert_tf.study import runs, tables
-from vlbert_tf.walkthrough import programs
 
 _FEATURES = (
   'task.model.visual_features=precomputed',
@@ -138,7 +138,7 @@ def test_features_in_place_of_joint_training_change_what_the_model_sees():
 
 def test_the_recipes_freeze_the_visual_network_that_joint_training_frees():
   for task in ('pretrain', 'refcoco'):
-    recipe = yaml.safe_load((programs.CONFIGS / task / 'tiny.yaml').read_text())
+    recipe = yaml.safe_load((recipes.FOLDER / task / 'tiny.yaml').read_text())
     assert recipe['task']['model']['frozen_stages'] == 5
 
 
@@ -147,7 +147,7 @@ def test_all_three_tasks_of_the_paper_are_on_whatever_the_recipe_says():
   for name in ('features', 'pixels'):
     assert on <= set(_of(f'pretraining_{name}').changes)
   recipe = yaml.safe_load(
-    (programs.CONFIGS / 'pretrain' / 'tiny.yaml').read_text()
+    (recipes.FOLDER / 'pretrain' / 'tiny.yaml').read_text()
   )
   assert recipe['task'].get('masked_roi_weight', 1.0) == 1.0
   assert recipe['task'].get('masked_word_weight', 1.0) == 1.0
