@@ -18,6 +18,9 @@ from vlbert_tf.walkthrough.steps import Step, Walk
 
 _REFERENCES, _CHOICES = 'scenes_refcoco', 'scenes_vcr'
 _GROUNDING_SPLIT = 'testA'
+# There is more time than in the walk of questions alone.
+_PRETRAINING_STEPS = 'trainer.train_steps=2000'
+_QUESTION_STEPS = 'trainer.train_steps=2500'
 # Of four candidates; Q→AR is right where both choices are.
 _CHANCE_OF_CHOICE, _CHANCE_OF_BOTH = 25.0, 6.25
 
@@ -50,16 +53,20 @@ def every_task(folder: str) -> None:
   half = max(1, (os.cpu_count() or 2) // 2)
   walk.run(
     programs.pretrain(
-      root, captions, half, [f'task.init_detector={recipes.DETECTOR}']
+      root,
+      captions,
+      half,
+      [f'task.init_detector={recipes.DETECTOR}', _PRETRAINING_STEPS],
     ),
     _build_references(data, records),
     _build_choices(data, records),
   )
   start = f'task.init_checkpoint={root}/pretraining'
+  longer = [start, _QUESTION_STEPS]
   # Two runs of half the cores each do more than one of all after another.
   walk.run(
     programs.train_vqa(
-      'train on questions', 'vqa', root, questions, [start], threads=half
+      'train on questions', 'vqa', root, questions, longer, threads=half
     ),
     _train('refcoco', root, records / _REFERENCES, [start], half),
   )
