@@ -39,7 +39,12 @@ def prepare(walk: Walk, scale: runs.Scale) -> None:
   )
   detector = f'--detector={root}/detector'
   walk.run(_captions(data, records, detector), _choices(data, records))
-  walk.run(_questions(data, records, detector), _annotated(data, records))
+  walk.run(
+    programs.build_questions(
+      data, records, runs.QUESTIONS, ['--keep=features', detector]
+    ),
+    _annotated(data, records),
+  )
   walk.run(_detected(data, records, detector))
 
 
@@ -70,16 +75,6 @@ def _captions(data, records, detector) -> Step:
     for split in ('train', 'val')
   ]
   return _build('captions', runs.CAPTIONS, records, splits, detector, 'both')
-
-
-def _questions(data, records, detector) -> Step:
-  splits = [
-    f'--split={split},questions={programs.questions_file(data, split)},'
-    f'annotations={programs.annotations_file(data, split)},'
-    f'images={data}/images/{split}'
-    for split in ('train', 'val', 'test')
-  ]
-  return _build('vqa', runs.QUESTIONS, records, splits, detector, 'features')
 
 
 def _choices(data, records) -> Step:

@@ -8,6 +8,8 @@ say, and in nothing else.
 import dataclasses
 from collections.abc import Sequence
 
+from vlbert_tf.walkthrough import programs
+
 PRETRAINING = 'pretraining'
 VQA = 'vqa'
 VCR = 'vcr'
@@ -214,11 +216,7 @@ def settings(run: Run, scale: Scale, seed: int) -> tuple[str, ...]:
     f'task.train_data.seed={seed}',
   )
   if run.sees == FEATURES:
-    common += (
-      'task.model.visual_features=precomputed',
-      # Of the detector's visual network.
-      'task.model.appearance_size=128',
-    )
+    common += programs.FEATURES
   return (*common, *run.changes)
 
 
