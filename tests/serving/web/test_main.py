@@ -38,7 +38,8 @@ def test_wrong_flags_end_the_program_with_one_line(flags, sentence):
 )
 def test_make_web_without_an_export_says_what_to_run(tmp_path):
   done = subprocess.run(
-    ['make', 'web', f'MODEL_DIR={tmp_path}/export'],
+    # Under another make, as in `make test`, make also names its folders.
+    ['make', '--no-print-directory', 'web', f'MODEL_DIR={tmp_path}/export'],
     cwd=ROOT,
     capture_output=True,
     text=True,
