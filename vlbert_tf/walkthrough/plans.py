@@ -19,7 +19,7 @@ def scenes(folder: str) -> None:
   data, records = root / 'data', root / 'records'
   captions, questions = records / 'scenes_captions', records / 'scenes_vqa'
   walk.run(
-    programs.make_scenes(data, images=4000),
+    programs.make_scenes(data, images=3000),
     programs.export('export detector', recipes.DETECTOR, root / 'detector'),
   )
   detector = f'--detector={root}/detector'
@@ -30,7 +30,10 @@ def scenes(folder: str) -> None:
       data / 'captions' / 'train.tsv',
       programs.questions_file(data, 'train'),
     ),
+    # A build has a worker a core: two at once took half as long again.
     programs.build_captions(data, records, [detector, '--keep=features']),
+  )
+  walk.run(
     # The picture at the end shows the images of questions.
     programs.build_questions(
       data, records, 'scenes_vqa', [detector, '--keep=both']
