@@ -23,6 +23,10 @@ def scenes(folder: str) -> None:
     programs.export('export detector', recipes.DETECTOR, root / 'detector'),
   )
   detector = f'--detector={root}/detector'
+  half = max(1, (os.cpu_count() or 2) // 2)
+  # Of so few images more time goes into the start of worker processes, which
+  # load the detector again, than they save.
+  in_one_process = [detector, '--direct_running_mode=in_memory']
   walk.run(
     programs.learn_vocabulary(
       root,
@@ -30,16 +34,14 @@ def scenes(folder: str) -> None:
       data / 'captions' / 'train.tsv',
       programs.questions_file(data, 'train'),
     ),
-    # A build has a worker a core: two at once took half as long again.
-    programs.build_captions(data, records, [detector, '--keep=features']),
-  )
-  walk.run(
+    programs.build_captions(
+      data, records, [*in_one_process, '--keep=features'], half
+    ),
     # The picture at the end shows the images of questions.
     programs.build_questions(
-      data, records, 'scenes_vqa', [detector, '--keep=both']
+      data, records, 'scenes_vqa', [*in_one_process, '--keep=both'], half
     ),
   )
-  half = max(1, (os.cpu_count() or 2) // 2)
   walk.run(
     # Two runs of half the cores each do more than one of all after another.
     programs.pretrain(root, captions, half, programs.FEATURES),

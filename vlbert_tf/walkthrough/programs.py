@@ -58,7 +58,10 @@ def learn_vocabulary(
 
 
 def build_captions(
-  data: pathlib.Path, records: pathlib.Path, rois: Sequence[str]
+  data: pathlib.Path,
+  records: pathlib.Path,
+  rois: Sequence[str],
+  threads: int = 0,
 ) -> Step:
   """Records of captions; `rois` are the flags that say where RoIs are from."""
   splits = [
@@ -73,6 +76,7 @@ def build_captions(
     'scenes_captions',
     records,
     [*rois, *splits],
+    threads,
   )
 
 
@@ -81,6 +85,7 @@ def build_questions(
   records: pathlib.Path,
   name: str,
   rois: Sequence[str] = (),
+  threads: int = 0,
 ) -> Step:
   """Records of questions; boxes are annotated unless `rois` says otherwise."""
   splits = []
@@ -94,7 +99,12 @@ def build_questions(
       files += f',instances={data}/instances_{split}.json'
     splits.append(files)
   return build(
-    'build records of questions', 'vqa', name, records, [*rois, *splits]
+    'build records of questions',
+    'vqa',
+    name,
+    records,
+    [*rois, *splits],
+    threads,
   )
 
 
@@ -104,6 +114,7 @@ def build(
   name: str,
   records: pathlib.Path,
   arguments: Sequence[str],
+  threads: int = 0,
 ) -> Step:
   """Records of a data set."""
   return Step(
@@ -115,6 +126,7 @@ def build(
       f'--output_dir={records}',
       *arguments,
     ],
+    threads,
   )
 
 
