@@ -64,14 +64,9 @@ bench-serving: $(MODEL_DIR) $(READY)
 	$(BIN)/python -m benchmarks.serving --seconds=20 --model_dir=$(MODEL_DIR)
 # Builds all and runs the fast tests that a change can have touched.
 # More flags of Bazel: make BAZEL_FLAGS=--jobs=1 bazel-test
-bazel-test: .venv/.compiled
+bazel-test: $(READY)
 	bazel/install.sh
 	PATH="$(CURDIR)/$(BIN):$$PATH" bazel test $(BAZEL_FLAGS) //...
-
-# Tests cannot write bytecode into .venv, and TensorFlow's takes them seconds.
-.venv/.compiled: $(READY)
-	-$(BIN)/python -m compileall -q -j 0 .venv/lib >/dev/null
-	touch $@
 
 build-files: $(READY)
 	$(BIN)/python -m bazel.build_files

@@ -63,14 +63,14 @@ def scenes(folder: str) -> None:
   )
   walk.run(
     programs.predict('answer', root, 'vqa', 'ours', draw=True),
+    programs.export('export', root / 'vqa', root / 'export', detector),
+  )
+  with walk.beside(
     programs.predict(
       'answer for swapped images', root, 'vqa', 'swapped', swap=True
-    ),
-    programs.export(
-      'export', root / 'vqa', root / 'export', detector, '--text_buckets=32'
-    ),
-  )
-  serve_and_ask(root, data)
+    )
+  ):
+    serve_and_ask(root, data)
 
 
 def easy_vqa(folder: str) -> None:

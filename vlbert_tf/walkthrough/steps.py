@@ -1,5 +1,6 @@
 """Steps of a walk-through: programs that run alone or side by side."""
 
+import contextlib
 import dataclasses
 import os
 import pathlib
@@ -7,7 +8,7 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from absl import logging
 
@@ -64,6 +65,12 @@ class Walk:
     Raises:
       RuntimeError: a step ended with an error; the others are stopped.
     """
+    with self.beside(*steps):
+      pass
+
+  @contextlib.contextmanager
+  def beside(self, *steps: Step) -> Iterator[None]:
+    """As `run`, beside what happens in the context."""
     running = {}
     for step in steps:
       if self._done(step).exists():
@@ -73,6 +80,7 @@ class Walk:
         logging.info('%s …', step.name)
         running[step] = (self._start(step), time.monotonic())
     try:
+      yield
       self._wait(dict(running))
     finally:
       for process, _ in running.values():
