@@ -67,3 +67,26 @@ def test_an_unknown_flag_is_no_help_request():
 
   assert ended.returncode == 1
   assert 'paht' in ended.stderr
+
+
+@pytest.mark.parametrize('code', [0, 3])
+def test_a_program_may_end_before_its_objects_are_taken_apart(code):
+  # Output without a new line waits in a buffer.
+  program = f"""
+import atexit
+import sys
+from vlbert_tf import program
+def main(argv):
+  atexit.register(print, 'taken apart')
+  print('done', end='')
+  sys.exit({code})
+program.run(main, usage='', leaves_at_once=True)
+"""
+  ended = subprocess.run(
+    [sys.executable, '-c', program],
+    capture_output=True,
+    text=True,
+    check=False,
+  )
+
+  assert (ended.returncode, ended.stdout, ended.stderr) == (code, 'done', '')

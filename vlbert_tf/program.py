@@ -18,12 +18,17 @@ os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')
 _HELP_FLAGS = {'--help', '-help', '--helpshort', '--helpfull'}
 
 
-def run(main: Callable[[list[str]], None], usage: str) -> None:
+def run(
+  main: Callable[[list[str]], None], usage: str, leaves_at_once: bool = False
+) -> None:
   """Runs `main` as a program.
 
   Args:
     main: takes the positional arguments, without the program's name.
     usage: text of `--help`, with examples; usually the module's docstring.
+    leaves_at_once: whether the process ends with `main`, before Python and
+      TensorFlow take their objects apart. An endless input pipeline has a
+      thread that sleeps for up to a minute, and they would wait for it.
   """
   sys.modules['__main__'].__doc__ = usage
 
@@ -41,11 +46,16 @@ def run(main: Callable[[list[str]], None], usage: str) -> None:
   logging.set_verbosity(logging.INFO)
   try:
     app.run(guarded)
-  except SystemExit:
+  except SystemExit as end:
     # absl ends with 1 after a help text that was asked for.
     if _HELP_FLAGS & set(sys.argv[1:]):
       sys.exit(0)
-    raise
+    if not leaves_at_once or isinstance(end.code, str):
+      raise
+    logging.flush()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(end.code or 0)
 
 
 def require(**named: object) -> None:

@@ -15,6 +15,8 @@ docs/training.md. With --profile_input it trains nothing, and prints how many
 batches a second the input gives, and whether it or the step is the limit.
 """
 
+import os
+
 from absl import flags
 
 from vlbert_tf import program
@@ -77,7 +79,9 @@ def _steps(texts: list[str] | None) -> tuple[int, int] | None:
 
 def cli() -> None:
   """The installed program."""
-  program.run(main, usage=__doc__)
+  # One of several hosts has to take leave of the others.
+  alone = not os.environ.get('TF_CONFIG')
+  program.run(main, usage=__doc__, leaves_at_once=alone)
 
 
 if __name__ == '__main__':

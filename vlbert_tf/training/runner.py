@@ -151,10 +151,12 @@ class _Runner(train_lib.OrbitExperimentRunner):
       self._task, self.trainer.model, data, _PICTURES
     )
     if picture is not None:
-      with self.controller.eval_summary_manager.summary_writer().as_default():
+      writer = self.controller.eval_summary_manager.summary_writer()
+      with writer.as_default():
         tf.summary.image(
           'examples', picture[None], step=self.trainer.global_step
         )
+      writer.flush()
 
   def _actions(self):
     """What is done after every `steps_per_loop` steps, in this order."""
