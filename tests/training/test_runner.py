@@ -33,6 +33,17 @@ def files(tmp_path_factory):
   return write_files(tmp_path_factory.mktemp('files'))
 
 
+@pytest.fixture(scope='module')
+def pretrained(files, tmp_path_factory):
+  """Model folder of a run of pre-training."""
+  folder = tmp_path_factory.mktemp('pretrained')
+  params = settings(files, summary_interval=2)
+  runner.train(
+    params, 'train', str(folder), one_device(), profile_steps=(1, 2)
+  )
+  return folder
+
+
 def test_a_run_stopped_at_any_step_ends_with_the_weights_of_a_whole_run(
   files, tmp_path, monkeypatch
 ):
@@ -64,6 +75,8 @@ def test_a_run_stopped_at_any_step_ends_with_the_weights_of_a_whole_run(
     np.testing.assert_array_equal(parts[name], value, err_msg=name)
 
 
+# Single steps of replicas are compared in tests/tasks/test_steps.py.
+@pytest.mark.slow
 def test_two_replicas_take_the_same_steps_as_one(files, tmp_path):
   # Without dropout, whose masks belong to a replica. With 4 captions a batch,
   # of which half are swapped, label counts differ between the replicas.
@@ -93,14 +106,9 @@ def test_two_replicas_take_the_same_steps_as_one(files, tmp_path):
 
 
 def test_what_a_run_does_is_written_for_tensorboard_and_for_machines(
-  files, tmp_path
+  pretrained,
 ):
-  params = settings(files, summary_interval=2)
-  runner.train(
-    params, 'train', str(tmp_path), one_device(), profile_steps=(1, 2)
-  )
-
-  tags = _tags(tmp_path / 'train')
+  tags = _tags(pretrained / 'train')
   assert tags >= {
     'relationship_loss',
     'masked_word_loss',
@@ -117,7 +125,7 @@ def test_what_a_run_does_is_written_for_tensorboard_and_for_machines(
     'loss_scale',
     'skipped_steps',
   }
-  lines = (tmp_path / 'train' / 'metrics.jsonl').read_text().splitlines()
+  lines = (pretrained / 'train' / 'metrics.jsonl').read_text().splitlines()
   rows = [json.loads(line) for line in lines]
   assert [row['step'] for row in rows] == [2, 4]
   for row in rows:
@@ -126,22 +134,16 @@ def test_what_a_run_does_is_written_for_tensorboard_and_for_machines(
     assert row['gradient_norm'] > 0.0
     assert 0.0 < row['input_wait_share'] <= 1.0
     assert row['input_wait_seconds'] < row['time']
-  assert list((tmp_path / 'train').glob('plugins/profile/*/*.xplane.pb'))
+  assert list((pretrained / 'train').glob('plugins/profile/*/*.xplane.pb'))
 
 
 def test_fine_tuning_starts_from_a_pretrained_encoder_and_learns(
-  files, tmp_path
+  files, pretrained, tmp_path
 ):
-  runner.train(
-    settings(files),
-    'train',
-    str(tmp_path / 'pre'),
-    one_device(),
-  )
   params = settings(
     files,
     'vlbert/vqa',
-    task={'init_checkpoint': str(tmp_path / 'pre')},
+    task={'init_checkpoint': str(pretrained)},
     learning_rate=0.0,
     train_steps=1,
   )
@@ -149,7 +151,7 @@ def test_fine_tuning_starts_from_a_pretrained_encoder_and_learns(
   runner.train(params, 'train', str(tmp_path / 'same'), one_device())
 
   before, after = (
-    weights(tmp_path / 'pre'),
+    weights(pretrained),
     weights(tmp_path / 'same'),
   )
   backbone = [name for name in after if name.startswith('model/backbone')]
@@ -210,18 +212,12 @@ def test_a_trained_model_is_found_again_from_its_folder(files, tmp_path):
   }
 
 
-def test_a_checkpoint_of_another_shape_is_refused(files, tmp_path):
-  runner.train(
-    settings(files),
-    'train',
-    str(tmp_path / 'pre'),
-    one_device(),
-  )
+def test_a_checkpoint_of_another_shape_is_refused(files, pretrained, tmp_path):
   params = settings(
     files,
     'vlbert/vqa',
     task={
-      'init_checkpoint': str(tmp_path / 'pre'),
+      'init_checkpoint': str(pretrained),
       'model': {
         **settings(files).task.model.as_dict(),
         'preset': 'official',
@@ -229,7 +225,7 @@ def test_a_checkpoint_of_another_shape_is_refused(files, tmp_path):
     },
   )
 
-  with pytest.raises(ValueError, match='in the same shapes. Received: .*pre'):
+  with pytest.raises(ValueError, match='in the same shapes. Received: .*pretrained'):
     runner.train(params, 'train', str(tmp_path / 'vqa'), one_device())
 
 
