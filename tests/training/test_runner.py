@@ -38,9 +38,7 @@ def pretrained(files, tmp_path_factory):
   """Model folder of a run of pre-training."""
   folder = tmp_path_factory.mktemp('pretrained')
   params = settings(files, summary_interval=2)
-  runner.train(
-    params, 'train', str(folder), one_device(), profile_steps=(1, 2)
-  )
+  runner.train(params, 'train', str(folder), one_device(), profile_steps=(1, 2))
   return folder
 
 
@@ -225,7 +223,7 @@ def test_a_checkpoint_of_another_shape_is_refused(files, pretrained, tmp_path):
     },
   )
 
-  with pytest.raises(ValueError, match='in the same shapes. Received: .*pretrained'):
+  with pytest.raises(ValueError, match='same shapes. Received: .*pretrained'):
     runner.train(params, 'train', str(tmp_path / 'vqa'), one_device())
 
 
