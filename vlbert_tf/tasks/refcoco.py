@@ -18,7 +18,7 @@ EXPRESSION_ID = 'expression_id'  # int64 [B]
 QUERY = 'query'  # string [B]
 ORIGINAL_SIZE = 'original_size'  # float32 [B / G, 2], height and width
 
-# A box that overlaps the target as much is taken for it (VL-BERT §4.2.3).
+# A box that overlaps the target by more is taken for it (VL-BERT §4.2.3).
 MIN_IOU = 0.5
 
 
@@ -150,15 +150,15 @@ def roi_targets(batch: batching.Tensors) -> tuple[tf.Tensor, tf.Tensor]:
     batch: of B queries on B / G images.
 
   Returns:
-    bool `[B, R]`, True where a RoI overlaps the target by `MIN_IOU`; and bool
-    `[B, R]`, True where there is a RoI.
+    bool `[B, R]`, True where a RoI overlaps the target by more than `MIN_IOU`;
+    and bool `[B, R]`, True where there is a RoI.
   """
   target = batch[elements.TARGET_BOX]
   texts_per_image = tf.shape(target)[0] // tf.shape(batch[elements.BOXES])[0]
   rois = tf.repeat(batch[elements.BOXES], texts_per_image, axis=0)
   real = tf.repeat(batch[elements.ROI_MASK], texts_per_image, axis=0)
   overlap = boxes.iou(rois, target[:, None])[..., 0]
-  return (overlap >= MIN_IOU) & real, real
+  return (overlap > MIN_IOU) & real, real
 
 
 def best_rois(logits: tf.Tensor, real: tf.Tensor) -> tf.Tensor:
