@@ -12,7 +12,7 @@ from vlbert_tf.modeling import heads
 from vlbert_tf.modeling.config import Architecture
 from vlbert_tf.modeling.vl_bert import VlBert
 from vlbert_tf.tasks import base
-from vlbert_tf.text.sequence import caption_sequence, swap_left_right
+from vlbert_tf.text.sequence import caption_sequence, mirror_words
 
 EXPRESSION_ID = 'expression_id'  # int64 [B]
 QUERY = 'query'  # string [B]
@@ -89,11 +89,10 @@ class RefcocoTask(base.VlBertTask):
     visual, flip = self.maybe_flip(
       visual, tf.strings.as_string(ids[0]), epoch, config
     )
-    queries = tf.where(flip, swap_left_right(queries), queries)
     return {
       elements.EXAMPLE_ID: tf.strings.as_string(ids),
       EXPRESSION_ID: ids,
-      QUERY: queries,
+      QUERY: mirror_words(queries, flip),
       ORIGINAL_SIZE: size,
       **visual,
     }
