@@ -18,16 +18,29 @@ def _person_by_person(prediction, answers):
   return total / len(answers)
 
 
+# Each row is one answer, as people spell it.
+SPELLINGS = (
+  ('red', 'Red', 'the red', 'red.', 'A red!'),
+  ('2', 'two', 'Two.', '(2)', 'the two'),
+  ('ice cream', 'ice-cream', 'an ice cream', 'Ice/cream?'),
+  ("don't", 'dont', "DON'T", 'dont.'),
+  ('0', 'none', 'zero', '"None"'),
+)
+
+
 def test_accuracy_equals_the_definition_on_random_answers():
   rng = random.Random(3)
-  words = ['red', 'blue', 'green', '7', 'on table']
+  kinds = range(len(SPELLINGS))
   for _ in range(1000):
-    answers = [rng.choice(words[: rng.randint(1, 5)]) for _ in range(10)]
-    prediction = rng.choice(words)
+    meant = [rng.choice(kinds[: rng.randint(1, 5)]) for _ in range(10)]
+    predicted = rng.choice(kinds)
 
-    accuracy = vqa.question_accuracy(prediction, answers)
+    accuracy = vqa.question_accuracy(
+      rng.choice(SPELLINGS[predicted]),
+      [rng.choice(SPELLINGS[kind]) for kind in meant],
+    )
 
-    assert accuracy == pytest.approx(_person_by_person(prediction, answers))
+    assert accuracy == pytest.approx(_person_by_person(predicted, meant))
 
 
 @pytest.mark.parametrize(
