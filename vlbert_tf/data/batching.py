@@ -223,7 +223,7 @@ def pad_visual(batch: Tensors, shape: BatchShape) -> Tensors:
 
 
 def first_rois(batch: Tensors, counts: tf.Tensor) -> Tensors:
-  """Leaves the first RoIs of each image, those of highest score.
+  """Leaves the first RoIs of each image: of a detector's, the best.
 
   Args:
     batch: with what belongs to RoIs, padded to the batch's own longest member.
