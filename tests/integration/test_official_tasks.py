@@ -211,7 +211,8 @@ def test_vcr_goes_all_the_way(fixtures, photos, tmp_path):
 
   files, inside = {}, {}
   for sub_task in ('answer', 'rationale'):
-    settings = runs.reads_text(fixtures, sub_task=sub_task)
+    # No image has more objects.
+    settings = runs.reads_text(fixtures, max_rois=6, sub_task=sub_task)
     model_dir = runs.train(tmp_path, 'vcr', 'vlbert/vcr', 'val', **settings)
     files[sub_task] = f'{tmp_path}/{sub_task}.csv'
     opened = runs.opened(model_dir, 'val')
@@ -224,11 +225,8 @@ def test_vcr_goes_all_the_way(fixtures, photos, tmp_path):
   )
   # Without labels as well, with the columns of both models.
   answers, submission = f'{tmp_path}/test_a.csv', f'{tmp_path}/submission.csv'
-  _predict(
-    model_dir=f'{tmp_path}/model_answer',
-    split='test',
-    output=answers,
-  )
+  opened = runs.opened(f'{tmp_path}/model_answer', 'test')
+  vcr.write_results(answers, inference.predict_choices(*opened))
   _predict(
     model_dir=f'{tmp_path}/model_rationale',
     split='test',
