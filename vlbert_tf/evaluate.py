@@ -17,8 +17,8 @@ kinds of words, categories of regions, whose the caption is.
 
 The forms with --results need no model. VQA: the official accuracy, over all
 questions, by type of answer and by type of question. RefCOCO+: boxes that
-overlap the right one by half. VCR: Q->A, QA->R and Q->AR, as far as the files
-go. All print JSON.
+overlap the right one by more than half. VCR: Q->A, QA->R and Q->AR, as far as
+the files go. All print JSON.
 """
 
 import io

@@ -149,6 +149,22 @@ def test_too_much_set_aside_fails_and_names_the_reasons(tmp_path):
   assert not job_runs.folder(tmp_path).exists()
 
 
+def test_the_most_pixels_of_an_image_are_a_setting(tmp_path):
+  paths = official_files.write_vqa(tmp_path / 'a', 2)
+  size = official_files.HEIGHT * official_files.WIDTH
+  manifest = job.run(
+    job_runs.request(tmp_path, f'val,{paths}', max_pixels=size)
+  )
+  assert manifest['splits']['val']['images'] == 2
+  # They have 2 and 3 questions.
+  with pytest.raises(ValueError, match=r'image_too_large \(5\)'):
+    job.run(
+      job_runs.request(
+        tmp_path, f'val,{paths}', max_pixels=size - 1, overwrite=True
+      )
+    )
+
+
 def test_the_order_of_the_input_changes_no_byte(tmp_path):
   plain = official_files.write_vqa(tmp_path / 'a', 11)
   job.run(job_runs.request(tmp_path, f'val,{plain}'))

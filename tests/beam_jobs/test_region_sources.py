@@ -1,10 +1,12 @@
 """RefCOCO+ and VCR through the whole job: records, counts, bad input."""
 
 import json
+import pathlib
 import pickle
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from beam_jobs import job, sources
 from tests.beam_jobs import official_files
@@ -130,24 +132,37 @@ def test_multiple_choice_becomes_records_with_tags(tmp_path):
   np.testing.assert_allclose(record['roi/score'], [0.9, 0.8])
 
 
-def test_ones_own_questions_become_records_with_an_answer_list(tmp_path):
-  (tmp_path / 'shop').mkdir()
-  official_files.write_jpeg(tmp_path / 'shop' / '1.jpg', 1)
-  line = {
-    'image': 'shop/1.jpg',
-    'question': 'Open?',
-    'answers': ['yes'],
-    'boxes': [{'box': [1, 2, 9, 9]}],
-  }
-  (tmp_path / 'mine.jsonl').write_text(json.dumps(line))
-  source = f'val,questions={tmp_path}/mine.jsonl,images={tmp_path}'
+def test_the_example_of_ones_own_questions_becomes_records(tmp_path):
+  page = pathlib.Path(__file__).parents[2] / 'docs' / 'datasets.md'
+  lines = [
+    line.strip()
+    for line in page.read_text('utf-8').splitlines()
+    if line.startswith('    {"image": "shop/')
+  ]
+  (tmp_path / 'train.jsonl').write_text('\n'.join(lines))
+  (tmp_path / 'labels.txt').write_text('window\ndoor\n')
+  (tmp_path / 'photos' / 'shop').mkdir(parents=True)
+  Image.new('RGB', (240, 200)).save(tmp_path / 'photos' / 'shop' / '1.jpg')
+  source = f'val,questions={tmp_path}/train.jsonl,images={tmp_path}/photos'
 
-  job.run(request(tmp_path, source, dataset='own'))
+  manifest = job.run(
+    request(tmp_path, f'{source},categories={tmp_path}/labels.txt',
+            dataset='own')
+  )  # fmt: skip
 
+  assert manifest['splits']['val']['dropped'] == {}
   (record,) = records(tmp_path)
-  assert record['question/text'].numpy().tolist() == [b'Open?']
-  assert record['roi/box'].numpy().tolist() == [[1.0, 2.0, 9.0, 9.0]]
-  assert (folder(tmp_path) / 'answers.txt').read_text() == 'yes\n'
+  assert record['image/id'].numpy() == b'shop/1.jpg'
+  assert record['question/id'].numpy().tolist() == [1, 2]
+  assert record['question/text'].numpy().tolist() == [
+    b'Is it open?',
+    b'What is beside the door?',
+  ]
+  assert record['answer/text'].to_list() == [[b'yes'], [b'sign']]
+  # Those of the first line that has some.
+  assert record['roi/box'].numpy().tolist() == [[12.0, 4.0, 210.0, 180.0]]
+  assert record['roi/category'].numpy().tolist() == [2]
+  assert (folder(tmp_path) / 'answers.txt').read_text() == 'sign\nyes\n'
 
 
 def test_too_many_bad_lines_fail_with_the_three_most_frequent_reasons(tmp_path):

@@ -68,11 +68,14 @@ def write_questions(
   split: str = 'train',
   contents: Contents = IMAGE_ALONE,
   shards: int = 2,
+  text: str = 'is it {} ?',
+  answers: tuple[str, str] = ('yes', 'no'),
 ) -> pathlib.Path:
   """Records of questions; image k has k % 3 + 1 of them.
 
-  Question number n of image k is `10 k + n` and its answer `yes` where n is
-  even, else `no`; two people always say `maybe`.
+  Question number n of image k is `10 k + n`; its text is that of image k, and
+  its answer the first one where n is even, else the second; two people always
+  say `maybe`.
   """
   rows = [
     ImageAnnotations(
@@ -82,10 +85,10 @@ def write_questions(
       questions=tuple(
         Question(
           question_id=10 * k + n,
-          text=f'is it {k} ?',
+          text=text.format(k),
           question_type='is it',
           answer_type='yes/no',
-          answers=(('no' if n % 2 else 'yes', 8), ('maybe', 2)),
+          answers=((answers[n % 2], 8), ('maybe', 2)),
         )
         for n in range(k % 3 + 1)
       ),

@@ -19,12 +19,12 @@ def _written(tmp_path, regions):
   return path
 
 
-def test_a_box_counts_from_half_overlap_on(tmp_path):
+def test_a_box_counts_where_more_than_half_overlaps(tmp_path):
   targets = dict.fromkeys(range(4), TARGETS[0])
   predicted = [
     [0.0, 0.0, 4.0, 4.0],  # 16 of 16
-    [0.0, 0.0, 4.0, 2.0],  # 8 of 16: just enough
-    [0.0, 0.0, 4.0, 1.9],
+    [0.0, 0.0, 4.0, 2.1],
+    [0.0, 0.0, 4.0, 2.0],  # 8 of 16: just too little
     [6.0, 0.0, 10.0, 4.0],
   ]
 

@@ -18,16 +18,29 @@ def _person_by_person(prediction, answers):
   return total / len(answers)
 
 
+# Each row is one answer, as people spell it.
+SPELLINGS = (
+  ('red', 'Red', 'the red', 'red.', 'A red!'),
+  ('2', 'two', 'Two.', '(2)', 'the two'),
+  ('ice cream', 'ice-cream', 'an ice cream', 'Ice/cream?'),
+  ("don't", 'dont', "DON'T", 'dont.'),
+  ('0', 'none', 'zero', '"None"'),
+)
+
+
 def test_accuracy_equals_the_definition_on_random_answers():
   rng = random.Random(3)
-  words = ['red', 'blue', 'green', '7', 'on table']
+  kinds = range(len(SPELLINGS))
   for _ in range(1000):
-    answers = [rng.choice(words[: rng.randint(1, 5)]) for _ in range(10)]
-    prediction = rng.choice(words)
+    meant = [rng.choice(kinds[: rng.randint(1, 5)]) for _ in range(10)]
+    predicted = rng.choice(kinds)
 
-    accuracy = vqa.question_accuracy(prediction, answers)
+    accuracy = vqa.question_accuracy(
+      rng.choice(SPELLINGS[predicted]),
+      [rng.choice(SPELLINGS[kind]) for kind in meant],
+    )
 
-    assert accuracy == pytest.approx(_person_by_person(prediction, answers))
+    assert accuracy == pytest.approx(_person_by_person(predicted, meant))
 
 
 @pytest.mark.parametrize(
@@ -68,6 +81,7 @@ def annotations(tmp_path):
 
 def _results(tmp_path, answers):
   path = tmp_path / 'results.json'
+  answers = list(answers)
   assert vqa.write_results(str(path), answers) == len(answers)
   return str(path)
 
@@ -82,6 +96,26 @@ def test_accuracies_are_split_by_type(tmp_path, annotations):
   assert accuracy.by_answer_type == {'other': 30.0, 'yes/no': 80.0}
   assert accuracy.by_question_type == {'is the': 80.0, 'what color': 30.0}
   assert accuracy.questions == 3
+
+
+def test_one_that_knows_gets_all_and_one_that_guesses_gets_chance(tmp_path):
+  words = ['yes', 'no', '2', 'red']
+  truth = [words[k % 4] for k in range(400)]
+  rows = [
+    _annotation(k, [answer] * 10, 'other', 'what')
+    for k, answer in enumerate(truth)
+  ]
+  path = tmp_path / 'annotations.json'
+  path.write_text(json.dumps({'annotations': rows}))
+  shuffled = random.Random(5).sample(truth, len(truth))
+
+  knows, guesses = (
+    vqa.evaluate_results(_results(tmp_path, enumerate(answers)), str(path))
+    for answers in (truth, shuffled)
+  )
+
+  assert knows.overall == 100.0
+  assert abs(guesses.overall - 25) < 9  # 4 σ of 400 draws
 
 
 def test_the_result_file_has_the_official_form(tmp_path):

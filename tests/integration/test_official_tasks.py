@@ -3,19 +3,17 @@
 import json
 import os
 import pathlib
-import subprocess
-import sys
 
 import numpy as np
 import pytest
-import tensorflow as tf
 
-from beam_jobs import job
+from tests.integration import runs
 from tests.tasks import small_detector
 from vlbert_tf.data.readers import refcoco
-from vlbert_tf.training import experiments, runner
+from vlbert_tf.evaluation import refcoco as grounding
+from vlbert_tf.evaluation import vcr
+from vlbert_tf.tasks import inference
 
-STEPS = 2
 pytestmark = pytest.mark.slow
 
 
@@ -27,71 +25,12 @@ def photos(fixtures, tmp_path_factory):
   return folder
 
 
-def _build(output_dir, dataset, *splits):
-  return job.run(
-    job.Request(
-      dataset=dataset, name=dataset, output_dir=str(output_dir), splits=splits
-    )
-  )
-
-
-def _train(folder: pathlib.Path, dataset, experiment, split, **task):
-  data = {
-    'path': str(folder / dataset), 'split': split, 'global_batch_size': 2
-  }  # fmt: skip
-  override = {
-    'task': {
-      'train_data': data,
-      'validation_data': {**data, 'global_batch_size': 16},
-      **task,
-    },
-    'trainer': {
-      'train_steps': STEPS,
-      'warmup_steps': 0,
-      'steps_per_loop': 1,
-      'checkpoint_interval': STEPS,
-      'summary_interval': STEPS,
-      'rate_drops': [],
-    },
-  }
-  model_dir = folder / f'model_{task.get("sub_task", "")}'
-  params = experiments.load_experiment(experiment, [], str(override))
-  one_device = tf.distribute.OneDeviceStrategy('CPU:0')
-  runner.train(params, 'train', str(model_dir), one_device)
-  return str(model_dir)
-
-
-def _reads_text(fixtures, **task):
-  """Settings of a small VL-BERT."""
-  model = {
-    'size': 'tiny',
-    'max_text_length': 64,
-    'max_rois': 100,
-    'image_short_side': 60,
-    'image_long_side': 80,
-    'xla': 'none',
-  }
-  vocabulary = str(fixtures / 'bert' / 'vocab.txt')
-  return {'vocab_file': vocabulary, 'model': model, **task}
-
-
 def _predict(**values) -> None:
-  _program('vlbert_tf.predict', **values)
+  runs.program('vlbert_tf.predict', **values)
 
 
 def _evaluate(**values) -> dict:
-  return json.loads(_program('vlbert_tf.evaluate', **values))
-
-
-def _program(module: str, **values) -> str:
-  arguments = [f'--{name}={value}' for name, value in values.items()]
-  done = subprocess.run(
-    [sys.executable, '-m', module, *arguments],
-    check=True,
-    capture_output=True,
-    text=True,
-  )
-  return done.stdout
+  return json.loads(runs.program('vlbert_tf.evaluate', **values))
 
 
 def test_questions_go_all_the_way(fixtures, tmp_path):
@@ -101,14 +40,14 @@ def test_questions_go_all_the_way(fixtures, tmp_path):
     f'questions={stem}_OpenEnded_mscoco_val2014_questions.json,'
     f'images={coco}/images,instances={coco}/instances.json'
   )
-  manifest = _build(
+  manifest = runs.build(
     tmp_path, 'vqa', f'val,{source},annotations={annotations}', f'test,{source}'
   )
   assert manifest['splits']['val']['annotations'] == 177
 
   answers = str(tmp_path / 'vqa' / '1.0.0' / 'answers.txt')
-  settings = _reads_text(fixtures, answers_file=answers)
-  model_dir = _train(tmp_path, 'vqa', 'vlbert/vqa', 'val', **settings)
+  settings = runs.reads_text(fixtures, answers_file=answers)
+  model_dir = runs.train(tmp_path, 'vqa', 'vlbert/vqa', 'val', **settings)
   files = {split: f'{tmp_path}/{split}.json' for split in ('val', 'test')}
   for split, results in files.items():
     _predict(model_dir=model_dir, split=split, output=results)
@@ -141,12 +80,14 @@ def test_captions_are_trained_on(fixtures, tmp_path, dataset, count):
     source += f',captions={table},image_index={index}'
   else:
     source += f',captions={coco}/captions.json'
-  manifest = _build(tmp_path, dataset, f'val,{source}')
+  manifest = runs.build(tmp_path, dataset, f'val,{source}')
   assert manifest['splits']['val']['annotations'] == count
 
-  settings = _reads_text(fixtures, swap_probability=0.0)
-  model_dir = _train(tmp_path, dataset, 'vlbert/pretraining', 'val', **settings)
-  inside = _evaluate(model_dir=model_dir, split='val')
+  settings = runs.reads_text(fixtures, swap_probability=0.0)
+  model_dir = runs.train(
+    tmp_path, dataset, 'vlbert/pretraining', 'val', **settings
+  )
+  inside = inference.evaluate(*runs.opened(model_dir, 'val'))
 
   losses = [inside[f'masked_{part}_loss'] for part in ('word', 'roi')]
   assert np.isfinite(losses).all()
@@ -187,7 +128,7 @@ def test_visual_genome_trains_a_detector(fixtures, tmp_path):
   for name, rows in files.items():
     (tmp_path / f'{name}.json').write_text(json.dumps(rows))
   words = fixtures / 'visual_genome'
-  manifest = _build(
+  manifest = runs.build(
     tmp_path,
     'visual_genome',
     ','.join(
@@ -204,10 +145,10 @@ def test_visual_genome_trains_a_detector(fixtures, tmp_path):
   assert manifest['splits']['val']['images'] + lost == len(objects)
 
   detector = {**small_detector.SETTINGS, 'max_objects': 50, 'proposals': 20}
-  model_dir = _train(
+  model_dir = runs.train(
     tmp_path, 'visual_genome', 'vlbert/detection', 'val', detector=detector
   )
-  inside = _evaluate(model_dir=model_dir, split='val')
+  inside = inference.evaluate(*runs.opened(model_dir, 'val'))
 
   assert inside['attribute_loss'] > 0
   assert 0.0 <= inside['mAP50'] <= 1.0
@@ -217,7 +158,9 @@ def test_refcoco_plus_goes_all_the_way(fixtures, tmp_path):
   folder = fixtures / 'refcoco+'
   refs, instances = folder / 'refs(unc).p', folder / 'instances.json'
   sources = f'refs={refs},instances={instances},images={fixtures}/coco/images'
-  manifest = _build(tmp_path, 'refcoco', f'train,{sources}', f'testB,{sources}')
+  manifest = runs.build(
+    tmp_path, 'refcoco', f'train,{sources}', f'testB,{sources}'
+  )
   rows = refcoco.read_plain_pickle(str(refs))
   for split in ('train', 'testB'):
     sentences = sum(
@@ -226,24 +169,34 @@ def test_refcoco_plus_goes_all_the_way(fixtures, tmp_path):
     counts = manifest['splits'][split]
     assert counts['annotations'] + counts['dropped_annotations'] == sentences
 
-  model_dir = _train(
-    tmp_path, 'refcoco', 'vlbert/refcoco', 'train', **_reads_text(fixtures)
+  model_dir = runs.train(
+    tmp_path, 'refcoco', 'vlbert/refcoco', 'train', **runs.reads_text(fixtures)
   )
   results = f'{tmp_path}/testB.json'
   _predict(model_dir=model_dir, split='testB', output=results)
-  judged = _evaluate(
-    benchmark='refcoco',
-    split='testB',
-    results=results,
-    annotations=str(refs),
-    instances=str(instances),
-  )
-  inside = _evaluate(model_dir=model_dir, split='testB')
+  truth = {
+    'benchmark': 'refcoco',
+    'split': 'testB',
+    'annotations': refs,
+    'instances': instances,
+  }
+  judged = _evaluate(results=results, **truth)
+  inside = inference.evaluate(*runs.opened(model_dir, 'testB'))
 
   assert judged['expressions'] == manifest['splits']['testB']['annotations']
   # Two ways to the same number: boxes in a file, and the task's own metric.
   assert judged['accuracy'] == pytest.approx(100 * inside['accuracy'], abs=0.01)
   assert judged['chance'] == pytest.approx(100 * inside['chance'], abs=0.01)
+
+  # The second track: the same expressions, among detected boxes.
+  detected = f'testB,{sources},detections={folder}/detections.json'
+  runs.build(tmp_path / 'detected', 'refcoco', detected)
+  opened = runs.opened(model_dir, 'testB', f'{tmp_path}/detected/refcoco')
+  grounding.write_results(results, inference.predict_regions(*opened))
+  judged = _evaluate(results=results, **truth)
+  inside = inference.evaluate(*opened)
+  assert judged['expressions'] == inside['examples']
+  assert judged['accuracy'] == pytest.approx(100 * inside['accuracy'], abs=0.01)
 
 
 def test_vcr_goes_all_the_way(fixtures, photos, tmp_path):
@@ -252,17 +205,19 @@ def test_vcr_goes_all_the_way(fixtures, photos, tmp_path):
     f'metadata={fixtures}/vcr/vcr1images'
     for split in ('val', 'test')
   ]
-  manifest = _build(tmp_path, 'vcr', *splits)
+  manifest = runs.build(tmp_path, 'vcr', *splits)
   assert manifest['splits']['val']['annotations'] == 36
   assert manifest['splits']['test']['annotations'] == 6
 
   files, inside = {}, {}
   for sub_task in ('answer', 'rationale'):
-    settings = _reads_text(fixtures, sub_task=sub_task)
-    model_dir = _train(tmp_path, 'vcr', 'vlbert/vcr', 'val', **settings)
+    # No image has more objects.
+    settings = runs.reads_text(fixtures, max_rois=6, sub_task=sub_task)
+    model_dir = runs.train(tmp_path, 'vcr', 'vlbert/vcr', 'val', **settings)
     files[sub_task] = f'{tmp_path}/{sub_task}.csv'
-    _predict(model_dir=model_dir, split='val', output=files[sub_task])
-    inside[sub_task] = _evaluate(model_dir=model_dir, split='val')
+    opened = runs.opened(model_dir, 'val')
+    inside[sub_task] = inference.evaluate(*opened)
+    vcr.write_results(files[sub_task], inference.predict_choices(*opened))
   judged = _evaluate(
     benchmark='vcr',
     results=','.join(files.values()),
@@ -270,11 +225,8 @@ def test_vcr_goes_all_the_way(fixtures, photos, tmp_path):
   )
   # Without labels as well, with the columns of both models.
   answers, submission = f'{tmp_path}/test_a.csv', f'{tmp_path}/submission.csv'
-  _predict(
-    model_dir=f'{tmp_path}/model_answer',
-    split='test',
-    output=answers,
-  )
+  opened = runs.opened(f'{tmp_path}/model_answer', 'test')
+  vcr.write_results(answers, inference.predict_choices(*opened))
   _predict(
     model_dir=f'{tmp_path}/model_rationale',
     split='test',

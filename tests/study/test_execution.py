@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from vlbert_tf.study import execution, measures, runs
+from vlbert_tf.study import execution, materials, measures, runs
 
 _SCALE = dataclasses.replace(runs.QUICK, seeds=2)
 
@@ -51,6 +51,37 @@ def walked(monkeypatch):
     )
   monkeypatch.setattr(measures, 'blind_answers', lambda *_: 20.0)
   return _Walk.steps
+
+
+def test_each_set_of_records_is_a_step_of_its_own(tmp_path):
+  _Walk.steps = []
+
+  materials.prepare(_Walk(tmp_path), _SCALE)
+
+  # A step is done once, by its name.
+  names = [step.name for step in _Walk.steps]
+  assert len(set(names)) == len(names)
+  built = {
+    _flag(step, 'name'): step.arguments
+    for step in _Walk.steps
+    if step.program == 'vlbert-build-examples'
+  }
+  detector = f'--detector={tmp_path}/detector'
+  kept = {name: '--keep=both' in flags for name, flags in built.items()}
+  assert kept == {
+    runs.CAPTIONS: True,
+    runs.CHOICES: False,
+    runs.QUESTIONS: False,
+    runs.ANNOTATED: False,
+    runs.DETECTED: True,
+  }
+  found = {name for name, flags in built.items() if detector in flags}
+  assert found == {runs.CAPTIONS, runs.QUESTIONS, runs.DETECTED}
+  for name in (runs.ANNOTATED, runs.DETECTED):
+    splits = [f.partition(',')[0] for f in built[name] if 'refs(unc).p' in f]
+    assert splits == [
+      f'--split={s}' for s in ('train', 'val', 'testA', 'testB')
+    ]
 
 
 def _study(folder, *names, scale=_SCALE):

@@ -9,6 +9,7 @@ from vlbert_tf.data.record_contents import Contents
 from vlbert_tf.tasks import pretraining, vcr, vqa
 
 WORDS = ['[PAD]', '[UNK]', '[CLS]', '[SEP]', '[MASK]', 'a', 'b', 'is', 'it']
+WORDS += ['left', 'right']
 
 TASKS = {
   'captions': (
@@ -32,7 +33,7 @@ TASKS = {
 def _task(folder, records, kind, **fields):
   _, task_class, config = TASKS[kind]
   (folder / 'vocab.txt').write_text('\n'.join(WORDS) + '\n')
-  (folder / 'answers.txt').write_text('yes\nno\n')
+  (folder / 'answers.txt').write_text('yes\nno\nleft\nright\n')
   files = {'vocab_file': str(folder / 'vocab.txt')}
   if kind == 'questions':
     files['answers_file'] = str(folder / 'answers.txt')
@@ -87,6 +88,30 @@ def test_an_image_is_mirrored_with_its_boxes_in_training_alone(tmp_path, kind):
     masks = [b[elements.ROI_CELL_MASKS][:, 0] for b in (plain, flipped)]
     np.testing.assert_array_equal(masks[1], masks[0][..., ::-1])
     assert (masks[1] != masks[0]).any()
+
+
+def test_left_and_right_of_questions_and_answers_change_with_the_image(
+  tmp_path,
+):
+  records = record_folder.write_questions(
+    tmp_path, text='left {} right', answers=('left', 'yes')
+  )
+  always = _task(tmp_path, records, 'questions', flip_probability=1.0)
+  flipped, judged = _batch(always), _batch(always, is_training=False)
+
+  for batch, words, answers in (
+    (flipped, ('right', 'left'), (3, 0)),
+    (judged, ('left', 'right'), (2, 0)),
+  ):
+    ids = batch[elements.WORD_IDS]
+    assert {WORDS[w] for w in ids[:, 1]} == {words[0]}
+    assert {WORDS[w] for w in ids[:, 3]} == {words[1]}
+    # Question n of an image is answered by the first where n is even.
+    numbers = [int(i) % 10 % 2 for i in batch[elements.EXAMPLE_ID]]
+    expected = [answers[n] for n in numbers]
+    assert batch[elements.ANSWER_LABEL].tolist() == expected
+    scores = batch[elements.ANSWER_SCORES]
+    np.testing.assert_array_equal(np.argmax(scores, 1), expected)
 
 
 @pytest.mark.parametrize('kind', ['captions', 'questions'])

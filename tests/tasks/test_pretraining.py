@@ -197,6 +197,32 @@ def test_soft_targets_come_from_the_records_and_are_learned(task, tmp_path):
   assert losses[-1] < losses[0]
 
 
+def test_caption_and_rois_share_a_length_where_one_is_set(task):
+  config = task.task_config.replace(max_elements=6)
+  config.train_data.roi_buckets = [2, 3]
+  cut = pretraining.PretrainingTask(config)
+
+  batch = next(iter(cut.build_inputs(config.train_data)))
+
+  # Captions have four elements; image k has k % 3 + 1 RoIs and itself.
+  left = {1: (4, 1), 2: (3, 2), 3: (3, 2)}
+  rois = batch[elements.ROI_MASK].numpy()
+  assert rois.shape == (12, 2)
+  for i, example_id in enumerate(batch[elements.EXAMPLE_ID].numpy()):
+    had = int(example_id.decode().partition('#')[0]) % 3 + 1
+    texts = batch[elements.WORD_MASK].numpy()[i].sum()
+    assert (texts, rois[i].sum()) == left[had]
+    assert batch['text_cut'][i] == (texts < 4)
+    assert not batch[elements.ROI_NAMED].numpy()[i, rois[i].sum() :].any()
+  assert batch[elements.BOXES].shape == (12, 2, 4)
+
+
+def test_a_shared_length_leaves_a_word_and_a_roi(task):
+  config = task.task_config.replace(max_elements=5)
+  with pytest.raises(ValueError, match='0, or at least 6.*Received: 5'):
+    pretraining.PretrainingTask(config)
+
+
 def test_soft_targets_need_what_a_detector_says(task):
   config = task.task_config.replace(roi_targets='soft')
   with pytest.raises(ValueError, match='records without. Build them with'):

@@ -81,6 +81,50 @@ def test_a_caption_that_just_fits_is_not_cut():
   assert shorter.word_ids.to_list() == [[CLS, THE, CU, SEP]]
 
 
+def _cut_one_by_one(text, rois, most):
+  """The longer side loses one after the other; the whole image counts."""
+  rois += 1
+  while text + rois > most:
+    if rois > text:
+      rois -= 1
+    else:
+      text -= 1
+  return text, rois - 1
+
+
+@pytest.mark.parametrize('most', [8, 9])
+def test_caption_and_rois_are_cut_together_the_longer_side_first(most):
+  # With [CLS], [SEP] and the whole image: 9 + 2, 6 + 5, 3 + 9, 9 + 9, 5 + 3.
+  pieces = (7, 4, 1, 7, 3)
+  rois = (1, 4, 8, 8, 2)
+  captions = tf.ragged.constant([[WHAT] * n for n in pieces], tf.int32)
+
+  result, left = sequence.caption_beside_rois(
+    captions, tf.constant(rois), TOKENIZER, 16, most
+  )
+
+  expected = {8: [(6, 1), (4, 3), (3, 4), (4, 3), (5, 2)],
+              9: [(7, 1), (4, 4), (3, 5), (4, 4), (5, 2)]}[most]  # fmt: skip
+  texts = result.word_ids.row_lengths().numpy().tolist()
+  assert list(zip(texts, left.numpy().tolist(), strict=True)) == expected
+  assert expected == [
+    _cut_one_by_one(n + 2, r, most) for n, r in zip(pieces, rois, strict=True)
+  ]
+  for ids, length in zip(result.word_ids.to_list(), texts, strict=True):
+    assert ids == [CLS, *[WHAT] * (length - 2), SEP]
+  shorter = [t < n + 2 for t, n in zip(texts, pieces, strict=True)]
+  assert result.cut.numpy().tolist() == shorter
+
+
+def test_a_text_alone_has_a_longest_length_beside_rois_as_well():
+  result, left = sequence.caption_beside_rois(
+    _tokenize('what color is the'), tf.constant([3]), TOKENIZER, 4, 64
+  )
+
+  assert result.word_ids.to_list() == [[CLS, WHAT, COLOR, SEP]]
+  assert (left.numpy().tolist(), result.cut.numpy().tolist()) == ([3], [True])
+
+
 def _tagged(text, *tags):
   return tokenize_tagged(
     tf.constant([text]), tf.constant([' '.join(map(str, tags))]), TOKENIZER

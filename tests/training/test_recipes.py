@@ -120,11 +120,24 @@ def test_the_losses_of_the_released_code_are_set():
   assert shares == (0.1, 0.1)
   assert pretraining.kept_roi_share == 0.1
   assert pretraining.roi_targets == 'soft'
+  # Text, RoIs and whole image; 64 word pieces and three special ones in VCR.
+  assert pretraining.max_elements == 64
+  assert _params(PAPER[0], 'base').task.max_elements == 0
   vcr = _params(OFFICIAL[1], 'official_base').task
   assert vcr.kept_roi_share == 0.1
   assert vcr.outlines
   assert vcr.masked_word_weight == 0.0
+  assert vcr.model.max_text_length == 67
   assert vqa.answer_loss == 'sigmoid'
+
+
+@pytest.mark.parametrize('row', PAPER, ids=lambda row: row.experiment)
+def test_images_are_mirrored_where_the_released_code_mirrors_them(row):
+  # The paper does not speak of it.
+  paper = 0.5 if row.experiment == 'refcoco' else 0.0
+
+  assert _params(row, 'base').task.flip_probability == paper
+  assert _params(row, 'official_base').task.flip_probability == 0.5
 
 
 def test_the_detector_of_visual_genome_has_the_papers_sizes(tmp_path):

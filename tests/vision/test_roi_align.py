@@ -49,15 +49,27 @@ BOXES = [
 ]
 
 
+def _align(features, boxes, compiled=False, **options):
+  """As it is called, or compiled by XLA in the form that it knows."""
+
+  @tf.function(jit_compile=compiled)
+  def run(features):
+    return roi_align(features, boxes, by_products=compiled, **options)
+
+  return run(features)
+
+
+@pytest.mark.parametrize('compiled', [False, True])
 @pytest.mark.parametrize('half_pixel', [False, True])
 @pytest.mark.parametrize('ratio', [1, 2])
 @pytest.mark.parametrize('size', [3, 7])
-def test_every_bin_equals_the_definition(size, ratio, half_pixel):
+def test_every_bin_equals_the_definition(size, ratio, half_pixel, compiled):
   features = np.random.default_rng(5).normal(size=[6, 10, 5])
 
-  aligned = roi_align(
+  aligned = _align(
     tf.constant(features[None], tf.float32),
     tf.constant([BOXES]),
+    compiled,
     output_size=size,
     stride=8,
     sampling_ratio=ratio,
@@ -80,12 +92,13 @@ def test_boxes_of_each_image_sample_that_image():
   np.testing.assert_array_equal(aligned[1], aligned[0] + 16)
 
 
-def test_the_gradient_to_the_map_equals_finite_differences():
+@pytest.mark.parametrize('compiled', [False, True])
+def test_the_gradient_to_the_map_equals_finite_differences(compiled):
   features = np.random.default_rng(6).normal(size=[1, 4, 5, 1])
   boxes = tf.constant([[[3.0, 2.0, 30.0, 25.0]]])
 
   def loss(values):
-    aligned = roi_align(values, boxes, output_size=3, stride=8)
+    aligned = _align(values, boxes, compiled, output_size=3, stride=8)
     return tf.reduce_sum(aligned**2)
 
   variable = tf.constant(features, tf.float32)

@@ -103,7 +103,7 @@ def test_knowing_every_label_is_100_percent_and_none_is_0(folder):
 
 
 def _chance(folder):
-  """Share of boxes that overlap the right one by half, mean over sentences."""
+  """Share of boxes that overlap the right one by more than half; a mean."""
   by_image = {}
   for row in _instances(folder):
     by_image.setdefault(row['image_id'], []).append(row)
@@ -111,7 +111,7 @@ def _chance(folder):
   for reference in _references(folder):
     others = by_image[reference['image_id']]
     (target,) = [row for row in others if row['id'] == reference['ann_id']]
-    right = [_overlap(row['bbox'], target['bbox']) >= 0.5 for row in others]
+    right = [_overlap(row['bbox'], target['bbox']) > 0.5 for row in others]
     share = sum(right) / len(right)
     shares += [share] * len(reference['sent_ids'])
   return 100.0 * sum(shares) / len(shares)

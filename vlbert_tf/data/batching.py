@@ -15,6 +15,19 @@ Tensors = dict[str, tf.Tensor]
 
 # Of an object; Visual Genome names few more of any.
 _MAX_ATTRIBUTES = 16
+# Their dimension after the batch's counts RoIs.
+_OF_ROIS = (
+  elements.BOXES,
+  elements.ROI_MASK,
+  elements.ROI_MASKED,
+  elements.ROI_NAMED,
+  elements.ROI_CATEGORIES,
+  elements.APPEARANCE,
+  elements.ROI_ATTRIBUTES,
+  elements.ROI_TOP_CATEGORIES,
+  elements.ROI_TOP_PROBABILITIES,
+  elements.ROI_CELL_MASKS,
+)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -209,6 +222,22 @@ def pad_visual(batch: Tensors, shape: BatchShape) -> Tensors:
   return pad_rois({**batch, **floats}, shape)
 
 
+def first_rois(batch: Tensors, counts: tf.Tensor) -> Tensors:
+  """Leaves the first RoIs of each image: of a detector's, the best.
+
+  Args:
+    batch: with what belongs to RoIs, padded to the batch's own longest member.
+    counts: int32 `[B]`, how many are left of each image.
+
+  Returns:
+    The batch, padded to the largest count; all other keys are as they were.
+  """
+  longest = tf.reduce_max(counts)
+  kept = {name: batch[name][:, :longest] for name in _OF_ROIS if name in batch}
+  kept[elements.ROI_MASK] &= tf.range(longest)[None] < counts[:, None]
+  return {**batch, **kept}
+
+
 def pad_rois(batch: Tensors, shape: BatchShape) -> Tensors:
   """Pads RoIs to a bucket.
 
@@ -224,18 +253,7 @@ def pad_rois(batch: Tensors, shape: BatchShape) -> Tensors:
     tf.shape(batch[elements.BOXES])[1], shape.roi_buckets, 'RoIs'
   )
   static = shape.roi_buckets[0] if len(shape.roi_buckets) == 1 else None
-  for key in (
-    elements.BOXES,
-    elements.ROI_MASK,
-    elements.ROI_MASKED,
-    elements.ROI_NAMED,
-    elements.ROI_CATEGORIES,
-    elements.APPEARANCE,
-    elements.ROI_ATTRIBUTES,
-    elements.ROI_TOP_CATEGORIES,
-    elements.ROI_TOP_PROBABILITIES,
-    elements.ROI_CELL_MASKS,
-  ):
+  for key in _OF_ROIS:
     if key in batch:
       value = _pad_axes(batch[key], {1: count})
       rest = batch[key].shape[2:]

@@ -9,6 +9,7 @@ import numpy as np
 from vlbert_tf import boxes
 from vlbert_tf.evaluation import json_files
 
+# A box that overlaps the right one by more is taken for it (VL-BERT §4.2.3).
 MIN_IOU = 0.5
 
 
@@ -17,7 +18,8 @@ class GroundingAccuracy:
   """Accuracy in per cent.
 
   Attributes:
-    accuracy: expressions whose box overlaps the right one by at least half.
+    accuracy: expressions whose box overlaps the right one by more than
+      half (IoU > 0.5).
     chance: accuracy of a random one of the annotated boxes of each image.
     expressions: how many there are.
   """
@@ -128,7 +130,7 @@ def read_results(path: str) -> dict[int, np.ndarray]:
 def _overlaps(candidates, box) -> np.ndarray:
   """bool `[N]`, which candidates are taken for the box."""
   rows = np.array(candidates, float).reshape(-1, 4)
-  return boxes.iou(rows, np.array([box], float))[:, 0] >= MIN_IOU
+  return boxes.iou(rows, np.array([box], float))[:, 0] > MIN_IOU
 
 
 def _percent(values: list[float]) -> float:

@@ -171,7 +171,8 @@ def _read_annotations(path: str, *fields: str) -> list[dict]:
       f'Received: {path}.'
     )
   for row in rows:
-    if not all(row.get(field) for field in ('question_id', *fields)):
+    # An id may be 0.
+    if row.get('question_id') is None or not all(map(row.get, fields)):
       raise ValueError(
         f'An annotation has question_id, {", ".join(fields)}. '
         f'Received: {path}, with {str(row)[:80]}.'

@@ -38,14 +38,28 @@ def prepare(walk: Walk, scale: runs.Scale) -> None:
     )
   )
   detector = f'--detector={root}/detector'
-  walk.run(_captions(data, records, detector), _choices(data, records))
+  # With pixels and features, for both kinds of runs.
+  both = ['--keep=both', detector]
+  walk.run(
+    programs.build_captions(data, records, runs.CAPTIONS, both),
+    programs.build_choices(data, records, runs.CHOICES),
+  )
   walk.run(
     programs.build_questions(
       data, records, runs.QUESTIONS, ['--keep=features', detector]
     ),
-    _annotated(data, records),
+    programs.build_references(data, records, runs.ANNOTATED, GROUNDING_SPLITS),
   )
-  walk.run(_detected(data, records, detector))
+  walk.run(
+    programs.build_references(
+      data,
+      records,
+      runs.DETECTED,
+      GROUNDING_SPLITS,
+      both,
+      'build records of references to detected boxes',
+    )
+  )
 
 
 def _scenes(data: pathlib.Path, scale: runs.Scale) -> Step:
@@ -63,55 +77,4 @@ def _scenes(data: pathlib.Path, scale: runs.Scale) -> Step:
       '--with_regions',
       f'--num_workers={os.cpu_count()}',
     ],
-  )
-
-
-def _captions(data, records, detector) -> Step:
-  """With pixels and features, for both kinds of runs."""
-  splits = [
-    f'--split={split},captions={data}/captions/{split}.tsv,'
-    f'images={data}/images,'
-    f'image_index={data}/captions/{split}_index.tsv'
-    for split in ('train', 'val')
-  ]
-  return _build('captions', runs.CAPTIONS, records, splits, detector, 'both')
-
-
-def _choices(data, records) -> Step:
-  folder = data / 'vcr'
-  splits = [
-    f'--split={split},questions={folder}/{split}.jsonl,images={data}/images,'
-    f'metadata={folder}/metadata,categories={folder}/categories.txt'
-    for split in ('train', 'val', 'test')
-  ]
-  return _build('vcr', runs.CHOICES, records, splits)
-
-
-def _annotated(data, records) -> Step:
-  return _build('refcoco', runs.ANNOTATED, records, _expressions(data))
-
-
-def _detected(data, records, detector) -> Step:
-  return _build(
-    'refcoco', runs.DETECTED, records, _expressions(data), detector, 'both'
-  )
-
-
-def _expressions(data) -> list[str]:
-  folder = data / 'refcoco+'
-  images = {'train': 'train', 'val': 'val'}
-  images.update(dict.fromkeys(GROUNDING_SPLITS, 'test'))
-  return [
-    f'--split={split},refs={folder}/refs(unc).p,'
-    f'instances={folder}/instances.json,images={data}/images/{place}'
-    for split, place in images.items()
-  ]
-
-
-def _build(dataset, name, records, splits, detector='', keep='image') -> Step:
-  arguments = [*splits, f'--keep={keep}']
-  if detector:
-    arguments.append(detector)
-  return programs.build(
-    f'build records {name}', dataset, name, records, arguments
   )

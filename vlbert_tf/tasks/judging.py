@@ -148,7 +148,7 @@ def _expressions(
         text=query,
         answer=f'region {best + 1}',
         confidence=float(tf.sigmoid(scores[best])),
-        accuracy=float(overlap[best] >= refcoco.MIN_IOU),
+        accuracy=float(overlap[best] > refcoco.MIN_IOU),
         truth=f'region {np.where(real, overlap, -1.0).argmax() + 1}',
         types={
           'number of words': range_of(len(query.split()), _WORDS),

@@ -12,7 +12,10 @@ from vlbert_tf.modeling import heads
 from vlbert_tf.modeling.config import Architecture
 from vlbert_tf.modeling.vl_bert import VlBert
 from vlbert_tf.tasks import base, roi_categories
-from vlbert_tf.text.sequence import caption_sequence
+from vlbert_tf.text.sequence import caption_beside_rois, caption_sequence
+
+# So that half of them is a word between [CLS] and [SEP].
+_FEWEST_ELEMENTS = 6
 
 
 @dataclasses.dataclass
@@ -33,6 +36,9 @@ class PretrainingConfig(base.TaskConfig):
       probabilities, scaled to a sum of 1 (the released code).
     swap_probability: probability that a caption is another image's.
     max_masked_fraction: most masked word pieces, over the text's length.
+    max_elements: most elements that text, RoIs and whole image have together,
+      the longer side being cut first (the released code: 64); 0 is no limit
+      but `max_text_length` and `max_rois`.
     mask_unrelated: whether masked words and RoIs of unrelated pairs count in
       their losses. They have no clues on the other side.
     relationship_weight: of the sentence-image relationship loss; a weight of
@@ -55,6 +61,7 @@ class PretrainingConfig(base.TaskConfig):
   roi_targets: str = roi_categories.HARD
   swap_probability: float = 0.5
   max_masked_fraction: float = 0.3
+  max_elements: int = 0
   mask_unrelated: bool = False
   relationship_weight: float = 1.0
   masked_word_weight: float = 1.0
@@ -115,6 +122,11 @@ class PretrainingTask(base.VlBertTask):
   def __init__(self, params, logging_dir=None, name=None):
     super().__init__(params, logging_dir=logging_dir, name=name)
     roi_categories.check_targets(params.roi_targets)
+    if params.max_elements and params.max_elements < _FEWEST_ELEMENTS:
+      raise ValueError(
+        f'task.max_elements must be 0, or at least {_FEWEST_ELEMENTS}, so that '
+        f'a word and a RoI are left. Received: {params.max_elements}.'
+      )
 
   def build_model(self):
     architecture = self.architecture()
@@ -187,11 +199,7 @@ class PretrainingTask(base.VlBertTask):
 
   def _finish(self, batch, shape):
     config = self.task_config
-    sequence = caption_sequence(
-      self.tokenizer.tokenize(batch['caption']),
-      self.tokenizer,
-      shape.text_buckets[-1],
-    )
+    batch, sequence = self._fitted(batch, shape)
     words = masking.mask_words(
       sequence,
       batch['word_uniform'],
@@ -208,7 +216,7 @@ class PretrainingTask(base.VlBertTask):
       batch['word_fates'],
     )
     rois = masking.mask_rois(
-      batch['roi_uniform'],
+      batch['roi_uniform'][:, : tf.shape(batch[elements.ROI_MASK])[1]],
       batch[elements.ROI_MASK],
       config.roi_mask_rate,
       config.kept_roi_share,
@@ -221,6 +229,18 @@ class PretrainingTask(base.VlBertTask):
       **words.labels_by_name(),
       elements.RELATED: tf.cast(batch['is_related'], tf.float32),
     }
+
+  def _fitted(self, batch, shape):
+    """The batch and its texts, cut to the lengths that are set."""
+    pieces = self.tokenizer.tokenize(batch['caption'])
+    longest, most = shape.text_buckets[-1], self.task_config.max_elements
+    if not most:
+      return batch, caption_sequence(pieces, self.tokenizer, longest)
+    mask = tf.cast(batch[elements.ROI_MASK], tf.int32)
+    sequence, rois = caption_beside_rois(
+      pieces, tf.reduce_sum(mask, axis=1), self.tokenizer, longest, most
+    )
+    return batching.first_rois(batch, rois), sequence
 
   def label_weights(self, batch):
     return {

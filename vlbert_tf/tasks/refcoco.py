@@ -12,13 +12,13 @@ from vlbert_tf.modeling import heads
 from vlbert_tf.modeling.config import Architecture
 from vlbert_tf.modeling.vl_bert import VlBert
 from vlbert_tf.tasks import base
-from vlbert_tf.text.sequence import caption_sequence, swap_left_right
+from vlbert_tf.text.sequence import caption_sequence, mirror_words
 
 EXPRESSION_ID = 'expression_id'  # int64 [B]
 QUERY = 'query'  # string [B]
 ORIGINAL_SIZE = 'original_size'  # float32 [B / G, 2], height and width
 
-# A box that overlaps the target as much is taken for it (VL-BERT §4.2.3).
+# A box that overlaps the target by more is taken for it (VL-BERT §4.2.3).
 MIN_IOU = 0.5
 
 
@@ -89,11 +89,10 @@ class RefcocoTask(base.VlBertTask):
     visual, flip = self.maybe_flip(
       visual, tf.strings.as_string(ids[0]), epoch, config
     )
-    queries = tf.where(flip, swap_left_right(queries), queries)
     return {
       elements.EXAMPLE_ID: tf.strings.as_string(ids),
       EXPRESSION_ID: ids,
-      QUERY: queries,
+      QUERY: mirror_words(queries, flip),
       ORIGINAL_SIZE: size,
       **visual,
     }
@@ -150,15 +149,15 @@ def roi_targets(batch: batching.Tensors) -> tuple[tf.Tensor, tf.Tensor]:
     batch: of B queries on B / G images.
 
   Returns:
-    bool `[B, R]`, True where a RoI overlaps the target by `MIN_IOU`; and bool
-    `[B, R]`, True where there is a RoI.
+    bool `[B, R]`, True where a RoI overlaps the target by more than `MIN_IOU`;
+    and bool `[B, R]`, True where there is a RoI.
   """
   target = batch[elements.TARGET_BOX]
   texts_per_image = tf.shape(target)[0] // tf.shape(batch[elements.BOXES])[0]
   rois = tf.repeat(batch[elements.BOXES], texts_per_image, axis=0)
   real = tf.repeat(batch[elements.ROI_MASK], texts_per_image, axis=0)
   overlap = boxes.iou(rois, target[:, None])[..., 0]
-  return (overlap >= MIN_IOU) & real, real
+  return (overlap > MIN_IOU) & real, real
 
 
 def best_rois(logits: tf.Tensor, real: tf.Tensor) -> tf.Tensor:

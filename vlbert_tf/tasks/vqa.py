@@ -13,7 +13,7 @@ from vlbert_tf.modeling.config import Architecture
 from vlbert_tf.modeling.vl_bert import VlBert
 from vlbert_tf.tasks import base
 from vlbert_tf.text.answers import read_answer_vocabulary
-from vlbert_tf.text.sequence import question_sequence
+from vlbert_tf.text.sequence import mirror_words, question_sequence
 
 QUESTION_ID = 'question_id'  # int64 [B]
 QUESTION = 'question'  # string [B]
@@ -27,6 +27,8 @@ class VqaConfig(base.TaskConfig):
   """Settings of visual question answering.
 
   Attributes:
+    flip_probability: as in `base.TaskConfig`; the words left and right of
+      question and answers change places.
     answers_file: the K answers, one a line, or a JSON list.
     answer_loss: `softmax`: multi-class cross-entropy with the most frequent
       answer (VL-BERT §4.2.2); `sigmoid`: binary cross-entropy of each answer
@@ -128,10 +130,17 @@ class VqaTask(base.VlBertTask):
 
   def _prepare(self, record, epoch, table, shape, config):
     rows = record[pipeline.ROWS]
+    ids = tf.gather(record['question/id'], rows)
+    visual, flip = self.maybe_flip(
+      batching.decode_visual(record, shape),
+      tf.strings.as_string(ids[0]),
+      epoch,
+      config,
+    )
 
     def targets(row):
       return answer_targets(
-        table.lookup(record['answer/text'][row]),
+        table.lookup(mirror_words(record['answer/text'][row], flip)),
         record['answer/count'][row],
         len(self.answers),
       )
@@ -139,17 +148,10 @@ class VqaTask(base.VlBertTask):
     labels, scores = tf.map_fn(
       targets, rows, fn_output_signature=(tf.int32, tf.float32)
     )
-    ids = tf.gather(record['question/id'], rows)
-    visual, _ = self.maybe_flip(
-      batching.decode_visual(record, shape),
-      tf.strings.as_string(ids[0]),
-      epoch,
-      config,
-    )
     return {
       elements.EXAMPLE_ID: tf.strings.as_string(ids),
       QUESTION_ID: ids,
-      QUESTION: tf.gather(record['question/text'], rows),
+      QUESTION: mirror_words(tf.gather(record['question/text'], rows), flip),
       QUESTION_TYPE: tf.gather(record['question/type'], rows),
       elements.ANSWER_LABEL: labels,
       elements.ANSWER_SCORES: tf.ensure_shape(

@@ -9,6 +9,8 @@ from vlbert_tf import elements
 from vlbert_tf.text.tagged import TaggedPieces
 from vlbert_tf.text.tokenizer import WordPieceTokenizer
 
+CAPTION_SPECIALS = 2  # [CLS] and [SEP]
+
 
 class TextSequence(NamedTuple):
   """Text of a batch, special words included.
@@ -39,7 +41,40 @@ def caption_sequence(
   Returns:
     The sequences.
   """
-  return _join([captions], [elements.SEGMENT_A], tokenizer, max_length - 2)
+  fit = max_length - CAPTION_SPECIALS
+  return _join([captions], [elements.SEGMENT_A], tokenizer, fit)
+
+
+def caption_beside_rois(
+  captions: tf.RaggedTensor,
+  rois: tf.Tensor,
+  tokenizer: WordPieceTokenizer,
+  max_length: int,
+  max_elements: int,
+) -> tuple[TextSequence, tf.Tensor]:
+  """As `caption_sequence`, where caption and RoIs share a length.
+
+  Args:
+    captions: int32 `[B, (n)]`, word pieces.
+    rois: int32 `[B]`, how many there are; the whole image is not counted.
+    tokenizer: gives the ids of the special words.
+    max_length: longest sequence of text.
+    max_elements: most elements of text, RoIs and whole image together; the
+      longer side is cut first, and of two equal ones the text (the released
+      code).
+
+  Returns:
+    The sequences, and how many RoIs are left, int32 `[B]`.
+  """
+  lengths = tf.cast(captions.row_lengths(), tf.int32)
+  texts = tf.minimum(lengths + CAPTION_SPECIALS, max_length)
+  left = tf.minimum(
+    texts, tf.maximum(max_elements - rois - 1, max_elements // 2)
+  )
+  fit = left - CAPTION_SPECIALS
+  sequence = caption_sequence(_first(captions, fit), tokenizer, max_length)
+  rois_left = tf.minimum(rois, max_elements - left - 1)
+  return sequence._replace(cut=lengths > fit), rois_left
 
 
 def question_sequence(
@@ -111,6 +146,20 @@ def _first(ragged: tf.RaggedTensor, counts: tf.Tensor) -> tf.RaggedTensor:
   inside = places[None] < lengths[:, None]
   kept = tf.ragged.boolean_mask(places[None] < counts[:, None], inside)
   return tf.ragged.boolean_mask(ragged, kept)
+
+
+def mirror_words(texts: tf.Tensor, flip: tf.Tensor) -> tf.Tensor:
+  """What is said of an image, said of its mirror image.
+
+  Args:
+    texts: string `[...]`.
+    flip: bool scalar, whether the image is mirrored.
+
+  Returns:
+    string `[...]`; where the image is mirrored, the words left and right have
+    changed places.
+  """
+  return tf.where(flip, swap_left_right(texts), texts)
 
 
 def swap_left_right(texts: tf.Tensor) -> tf.Tensor:

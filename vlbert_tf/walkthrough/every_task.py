@@ -47,7 +47,7 @@ def every_task(folder: str) -> None:
       data / 'captions' / 'train.tsv',
       programs.questions_file(data, 'train'),
     ),
-    programs.build_captions(data, records, [detector]),
+    programs.build_captions(data, records, 'scenes_captions', [detector]),
     programs.build_questions(data, records, 'scenes_vqa', [detector]),
   )
   half = max(1, (os.cpu_count() or 2) // 2)
@@ -58,8 +58,8 @@ def every_task(folder: str) -> None:
       half,
       [f'task.init_detector={recipes.DETECTOR}', _PRETRAINING_STEPS],
     ),
-    _build_references(data, records),
-    _build_choices(data, records),
+    programs.build_references(data, records, _REFERENCES, [_GROUNDING_SPLIT]),
+    programs.build_choices(data, records, _CHOICES),
   )
   start = f'task.init_checkpoint={root}/pretraining'
   longer = [start, _QUESTION_STEPS]
@@ -166,37 +166,6 @@ def _results(root: pathlib.Path, name: str, suffix: str) -> tuple[str, str]:
   return (
     f'{root}/results_{name}.{suffix}',
     f'{root}/results_{name}_hidden.{suffix}',
-  )
-
-
-def _build_references(data: pathlib.Path, records: pathlib.Path) -> Step:
-  folder = data / 'refcoco+'
-  images = {'train': 'train', 'val': 'val', _GROUNDING_SPLIT: 'test'}
-  return programs.build(
-    'build records of references',
-    'refcoco',
-    _REFERENCES,
-    records,
-    [
-      f'--split={split},refs={folder}/refs(unc).p,'
-      f'instances={folder}/instances.json,images={data}/images/{place}'
-      for split, place in images.items()
-    ],
-  )
-
-
-def _build_choices(data: pathlib.Path, records: pathlib.Path) -> Step:
-  folder = data / 'vcr'
-  return programs.build(
-    'build records of choices',
-    'vcr',
-    _CHOICES,
-    records,
-    [
-      f'--split={split},questions={folder}/{split}.jsonl,images={data}/images,'
-      f'metadata={folder}/metadata,categories={folder}/categories.txt'
-      for split in ('train', 'val', 'test')
-    ],
   )
 
 

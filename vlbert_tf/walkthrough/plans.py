@@ -35,7 +35,11 @@ def scenes(folder: str) -> None:
       programs.questions_file(data, 'train'),
     ),
     programs.build_captions(
-      data, records, [*in_one_process, '--keep=features'], half
+      data,
+      records,
+      'scenes_captions',
+      [*in_one_process, '--keep=features'],
+      half,
     ),
     # The picture at the end shows the images of questions.
     programs.build_questions(

@@ -60,6 +60,7 @@ def learn_vocabulary(
 def build_captions(
   data: pathlib.Path,
   records: pathlib.Path,
+  name: str,
   rois: Sequence[str],
   threads: int = 0,
 ) -> Step:
@@ -73,7 +74,7 @@ def build_captions(
   return build(
     'build records of captions',
     'captions',
-    'scenes_captions',
+    name,
     records,
     [*rois, *splits],
     threads,
@@ -106,6 +107,43 @@ def build_questions(
     [*rois, *splits],
     threads,
   )
+
+
+def build_references(
+  data: pathlib.Path,
+  records: pathlib.Path,
+  name: str,
+  test_splits: Sequence[str],
+  rois: Sequence[str] = (),
+  step: str = 'build records of references',
+) -> Step:
+  """Records of referring expressions; candidates are annotated without `rois`.
+
+  Those of `test_splits` are on the images of the test split.
+  """
+  folder = data / 'refcoco+'
+  images = {
+    'train': 'train',
+    'val': 'val',
+    **dict.fromkeys(test_splits, 'test'),
+  }
+  splits = [
+    f'--split={split},refs={folder}/refs(unc).p,'
+    f'instances={folder}/instances.json,images={data}/images/{place}'
+    for split, place in images.items()
+  ]
+  return build(step, 'refcoco', name, records, [*rois, *splits])
+
+
+def build_choices(data: pathlib.Path, records: pathlib.Path, name: str) -> Step:
+  """Records of multiple choice, with annotated boxes."""
+  folder = data / 'vcr'
+  splits = [
+    f'--split={split},questions={folder}/{split}.jsonl,images={data}/images,'
+    f'metadata={folder}/metadata,categories={folder}/categories.txt'
+    for split in ('train', 'val', 'test')
+  ]
+  return build('build records of choices', 'vcr', name, records, splits)
 
 
 def build(

@@ -82,7 +82,7 @@ def test_a_bad_row_is_set_aside(tmp_path, row, reason):
   )
   assert images[0].captions == (Caption('a dog'), Caption('it barks'))
   assert [(d.item, d.reason, d.annotations) for d in drops] == [
-    ('row 1', reason, 1)
+    ('line 2 of captions.tsv', reason, 1)
   ]
 
 
@@ -102,7 +102,7 @@ def test_a_file_without_columns_is_refused(tmp_path, content):
 
 
 def test_an_index_without_columns_is_refused(tmp_path):
-  with pytest.raises(ValueError, match='url<TAB>path.*row 1'):
+  with pytest.raises(ValueError, match='url<TAB>path.*line 2 of'):
     _read(
       tmp_path, b'a\thttp://h/1\n', index=b'http://h/1\tx.jpg\nhttp://h/2\n'
     )

@@ -7,6 +7,7 @@ import pytest
 from vlbert_tf.data.annotations import Drop, Question, Region
 from vlbert_tf.data.readers import own
 
+NAN = float('nan')
 BOXES = [{'box': [1, 2, 30, 40], 'label': 'cup', 'score': 0.5}]
 
 
@@ -52,6 +53,7 @@ def test_lines_come_together_by_image(tmp_path):
     {'image': 'x.jpg', 'question': 'x', 'answers': ['a'] * 11},
     {'image': 'x.jpg', 'question': 'x', 'answers': [3]},
     {'image': 'x.jpg', 'question': 'x', 'boxes': [{'box': [1, 2, 3]}]},
+    {'image': 'x.jpg', 'question': 'x', 'boxes': [{'box': [1, 2, NAN, 4]}]},
     {
       'image': 'x.jpg',
       'question': 'x',

@@ -14,13 +14,17 @@ IMAGES = {7: '/i/COCO_train2014_000000000007.jpg', 8: '/i/8.jpg'}
 
 @pytest.fixture
 def instances(tmp_path):
-  """Image 7 of 100 x 50 pixels with two boxes and a crowd, image 8 with one."""
+  """Two images of 100 x 50 pixels.
+
+  Image 7 has two boxes, a crowd and a box that lies outside, image 8 has one.
+  """
   path = tmp_path / 'instances.json'
   annotations = [
     {'id': 70, 'image_id': 7, 'category_id': 1, 'bbox': [10, 5, 20, 15]},
     {'id': 71, 'image_id': 7, 'category_id': 3, 'bbox': [80, 5, 40, 15]},
     {'id': 72, 'image_id': 7, 'category_id': 1, 'bbox': [0, 0, 9, 9],
      'iscrowd': 1},
+    {'id': 73, 'image_id': 7, 'category_id': 1, 'bbox': [100, 5, 9, 9]},
     {'id': 80, 'image_id': 8, 'category_id': 1, 'bbox': [1, 2, 3, 4]},
   ]  # fmt: skip
   content = {
@@ -112,6 +116,7 @@ def test_detected_boxes_are_the_candidates_where_they_are_given(
     (_ref(70, s1='again'), 'expression_duplicate', 1),
     (_ref(70, s2=' '), 'expression_empty', 1),
     (_ref(72, s2='the crowd'), 'expression_without_box', 1),
+    (_ref(73, s2='outside'), 'expression_without_box', 1),
     (_ref(12345, s2='nothing'), 'expression_without_box', 1),
     (_ref(80, 7, s2='not here'), 'box_of_another_image', 1),
   ],

@@ -37,6 +37,7 @@ def read_images(
   Raises:
     ValueError: a file is missing or malformed as a whole.
   """
+  name = os.path.basename(captions)
   with on_disk.database() as tables:
     tables.execute(
       'CREATE TABLE caption (number INTEGER PRIMARY KEY, key, url, text)'
@@ -46,7 +47,7 @@ def read_images(
       url = columns[1].strip() if len(columns) > 1 else ''
       flaw = _flaw(columns, text, url)
       if flaw:
-        yield Drop(f'row {number}', *flaw, annotations=1)
+        yield Drop(_line(number, name), *flaw, annotations=1)
         continue
       key = str(number) if image_index is None else url
       row = number, key, url, text
@@ -66,9 +67,8 @@ def read_images(
       for _, number, text in rows:
         if text in texts:
           detail = 'The image has the same caption before.'
-          yield Drop(
-            f'row {number}', 'caption_duplicate', detail, annotations=1
-          )
+          item = _line(number, name)
+          yield Drop(item, 'caption_duplicate', detail, annotations=1)
         texts[text] = None
       regions = instances.of_file(place)
       yield ImageAnnotations(
@@ -121,9 +121,14 @@ def _pairs(path: str, rows: Iterable[list[str]]) -> Iterator[tuple[str, str]]:
     if len(columns) != 2 or not columns[1].strip():
       raise ValueError(
         'An image index must hold url<TAB>path in each row. '
-        f'Received: {path}, row {number}: {columns}.'
+        f'Received: {_line(number, path)}: {columns}.'
       )
     yield columns[0].strip(), columns[1].strip()
+
+
+def _line(number: int, name: str) -> str:
+  """What editors call a row that is counted from 0."""
+  return f'line {number + 1} of {name}'
 
 
 def _flaw(columns: list[str], text: str, url: str) -> tuple[str, str] | None:
