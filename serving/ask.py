@@ -44,6 +44,12 @@ _CANDIDATES = flags.DEFINE_multi_string(
 _BOXES = flags.DEFINE_string(
   'boxes', '', 'Regions of the image: x1,y1,x2,y2;... or a .json file.'
 )
+_OUTLINES = flags.DEFINE_string(
+  'outlines',
+  '',
+  'Of --function=choose, for a model that was trained with them: a .json file '
+  'with a list of polygons of [x, y] for each of --boxes.',
+)
 _DETECT = flags.DEFINE_bool(
   'detect',
   False,
@@ -91,6 +97,7 @@ def _request(image: str, text: str) -> requests.Request:
   if kind is requests.Choice:
     given['candidates'] = _CANDIDATES.value
     given['candidate_tags'] = [()] * len(_CANDIDATES.value)
+    given['outlines'] = box_list.read_outlines(_OUTLINES.value)
   return kind(**given)
 
 

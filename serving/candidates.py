@@ -94,7 +94,10 @@ def _detector(request, batch_sizes, dtype, detector_path) -> Candidate:
 
 
 def _on_boxes(served: ServedModel) -> dict[str, str]:
-  """Keys of the signatures whose requests hold boxes, by function."""
+  """Keys of the signatures whose requests hold boxes, by function.
+
+  Of those with and without outlines, the one with: it comes last.
+  """
   return {
     name.partition('_on_')[0]: name
     for name, contract in served.contracts.items()

@@ -139,7 +139,9 @@ class Call:
     settings, function = self._settings, self._asked[0].function
     with_boxes = self._asked[0].boxes is not None or not settings.has_detector
     name = function
-    if settings.has_detector and with_boxes:
+    if self._asked[0].has_outlines:
+      name = signatures.name_on(function, signatures.OUTLINES, signatures.BOXES)
+    elif settings.has_detector and with_boxes:
       name = signatures.name_on(function, signatures.BOXES, signatures.DETECTED)
     spec = {'name': settings.model_name, 'signature_name': name}
     if settings.version_label:
@@ -227,11 +229,12 @@ def batches(
 ) -> list[list[int]]:
   """Positions of requests that go in one call, in order.
 
-  Requests of one call are of one kind and have boxes or not.
+  Requests of one call are of one kind, and all have boxes or outlines or not.
   """
   groups: dict[tuple, list[int]] = {}
   for i, request in enumerate(asked):
-    key = request.function, request.boxes is None and settings.has_detector
+    detected = request.boxes is None and settings.has_detector
+    key = request.function, detected, request.has_outlines
     groups.setdefault(key, []).append(i)
   size = settings.batch_size
   return [

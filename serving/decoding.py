@@ -49,7 +49,7 @@ def decode_images(
   side = shape.long_side
 
   def prepare(row):
-    pixels = _decode(row)
+    pixels = images.decode(row, MAX_PIXELS)
     scaled, _ = images.scale_image_and_boxes(
       pixels, tf.zeros([0, 4]), shape.short_side, side
     )
@@ -82,32 +82,3 @@ def decode_images(
   largest = tf.cast(tf.reduce_max(size, axis=0), tf.int32)
   pixels = pixels[:, : largest[0], : largest[1]]
   return DecodedImages(pixels, size, ratio, status)
-
-
-def _decode(encoded: tf.Tensor) -> tf.Tensor:
-  """Pixels; JPEG and PNG, whose headers are read first, only up to a size."""
-  head = tf.io.decode_raw(tf.strings.substr(encoded, 0, 3), tf.uint8)
-  is_jpeg = tf.reduce_all(head == tf.constant([0xFF, 0xD8, 0xFF], tf.uint8))
-  is_png = tf.strings.substr(encoded, 1, 3) == 'PNG'
-  pixels = tf.case(
-    [
-      (is_jpeg, lambda: _product(tf.io.extract_jpeg_shape(encoded)[:2])),
-      (is_png, lambda: _product(_png_size(encoded))),
-    ],
-    default=lambda: tf.constant(0, tf.int64),
-  )
-  most = tf.constant(MAX_PIXELS, tf.int64)
-  fits = tf.debugging.assert_less_equal(pixels, most)
-  with tf.control_dependencies([] if fits is None else [fits]):
-    return images.decode(tf.identity(encoded))
-
-
-def _png_size(encoded: tf.Tensor) -> tf.Tensor:
-  """Width and height in a PNG's first chunk, most significant byte first."""
-  raw = tf.strings.substr(encoded, 16, 8)
-  numbers = tf.io.decode_raw(raw, tf.int32, little_endian=False)
-  return tf.ensure_shape(numbers, [2])
-
-
-def _product(sizes: tf.Tensor) -> tf.Tensor:
-  return tf.reduce_prod(tf.cast(sizes, tf.int64))

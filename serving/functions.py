@@ -26,10 +26,13 @@ class Function(abc.ABC):
   Attributes:
     name: in `signatures`.
     needs_attention: whether attention weights are read.
+    takes_outlines: whether RoIs may come with outlines, where the model has
+      learned from them.
   """
 
   name: ClassVar[str]
   needs_attention: ClassVar[bool] = False
+  takes_outlines: ClassVar[bool] = False
 
   def __init__(self, trained: Trained, reader: TextReader):
     """Takes over a model.
@@ -128,6 +131,7 @@ class Choose(Function):
   """Chooses among four candidates (VL-BERT §3.4)."""
 
   name = 'choose'
+  takes_outlines = True
 
   def read(self, inputs, regions):
     return self._reader.choice(inputs, regions.inputs[elements.ROI_MASK])

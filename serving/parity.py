@@ -77,6 +77,7 @@ def _raw(task, data, texts: dict[str, str]) -> Iterator:
     stored = {name: record[key][row] for name, key in texts.items()}
     if 'roi/tag' in record:
       stored['roi_tags'] = record['roi/tag']
+      stored['outlines'] = record['roi/polygons']
     return {
       'image': record['image/encoded'],
       'boxes': boxes,
@@ -95,6 +96,8 @@ def _inputs(trained: Trained, raw: Arrays, texts) -> Arrays:
     real[..., None], raw['boxes'][:, :most], signatures.PADDING_COORDINATE
   )
   inputs = {'image': raw['image'], 'boxes': boxes.astype(np.float32)}
+  if trained.outlines:
+    inputs['outlines'] = np.where(real, raw['outlines'][:, :most], b'')
   if trained.task == saved.VCR:
     tags = np.where(real, raw['roi_tags'][:, :most], -1)
     return {**inputs, **_choice(trained, raw, tags)}

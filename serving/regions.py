@@ -9,7 +9,7 @@ from serving import signatures, statuses
 from serving.decoding import decode_images
 from vlbert_tf import elements
 from vlbert_tf.boxes import rescale
-from vlbert_tf.data import batching
+from vlbert_tf.data import batching, outlines
 
 NOT_A_BOX = (
   'A box is (x1, y1, x2, y2) with x1 < x2 and y1 < y2, or a row of -1.'
@@ -18,6 +18,19 @@ NO_BOX = 'Each image needs at least one box.'
 OUTSIDE = 'A box must overlap its image.'
 NOT_A_SIZE = 'An image has a height and a width of at least one pixel.'
 NOT_FINITE = 'Appearance must be finite numbers.'
+NOT_OUTLINES = (
+  'An outline is a JSON list of polygons, lists of [x, y] in pixels, or empty.'
+)
+# Every edge is held against every cell of its box, so a few bytes would cost
+# thousands. An annotated object has some hundred edges of 20 bytes.
+_LONGEST_OUTLINES = 1 << 18
+LONG_OUTLINES = (
+  f'The outlines of an image may have at most {_LONGEST_OUTLINES >> 10} KiB.'
+)
+_NUMBER = r'\s*-?[0-9]{1,6}(\.[0-9]{1,20})?(e-[0-9]{1,2})?\s*'
+_POINT = rf'\s*\[{_NUMBER},{_NUMBER}\]\s*'
+_POLYGON = rf'\s*\[{_POINT}(,{_POINT})*\]\s*'
+_OUTLINE = rf'(\s*\[(\s*|{_POLYGON}(,{_POLYGON})*)\]\s*)?'
 
 Detect = Callable[[tf.Tensor], batching.Tensors]
 
@@ -37,17 +50,31 @@ class Regions(NamedTuple):
   status: tf.Tensor
 
 
-def given(inputs: batching.Tensors, shape: batching.BatchShape) -> Regions:
-  """RoIs that a request names on its image; see `signatures.BOXES`."""
+def given(
+  inputs: batching.Tensors, shape: batching.BatchShape, cells: int = 0
+) -> Regions:
+  """RoIs that a request names on its image.
+
+  Args:
+    inputs: see `signatures.BOXES`, or with `cells` `signatures.OUTLINES`.
+    shape: what to pad to.
+    cells: rows and columns of a RoI that its outline is drawn on; 0 for boxes.
+
+  Returns:
+    `Regions`.
+  """
   decoded = decode_images(inputs['image'], shape)
   ratio = decoded.ratio[:, None]
-  boxes = inputs['boxes']
+  boxes, status, drawn = inputs['boxes'], decoded.status, {}
+  if cells:
+    drawn, of_outlines = _drawn(inputs['outlines'], boxes, cells)
+    status = statuses.first(status, of_outlines)
   regions = _padded(
     boxes,
     rescale(boxes, ratio[..., 0], ratio[..., 1]),
     decoded.size,
-    decoded.status,
-    {},
+    status,
+    drawn,
     shape,
   )
   pixels = batching.pad_image({elements.IMAGE: decoded.pixels}, shape)
@@ -117,7 +144,7 @@ def _padded(told, boxes, size, status, features, shape) -> Regions:
     boxes: the same in pixels of the model's image.
     size: float32 `[B, 2]`, of that image.
     status: string `[B]`, what is wrong already.
-    features: with their appearance, or empty.
+    features: with their appearance, or what is drawn on them, or empty.
     shape: what to pad to.
   """
   most = shape.roi_buckets[-1]
@@ -141,7 +168,9 @@ def _padded(told, boxes, size, status, features, shape) -> Regions:
     elements.ROI_MASK: real,
     **features,
   }
-  if features:
+  if elements.ROI_CELL_MASKS in features:
+    batch[elements.ROI_CELL_MASKS] = features[elements.ROI_CELL_MASKS][:, :most]
+  if elements.APPEARANCE in features:
     batch[elements.APPEARANCE] = tf.where(
       real[..., None], features[elements.APPEARANCE][:, :most], 0.0
     )
@@ -151,6 +180,36 @@ def _padded(told, boxes, size, status, features, shape) -> Regions:
     tf.where(real[..., None], told, signatures.PADDING_COORDINATE),
     status,
   )
+
+
+def _drawn(
+  texts: tf.Tensor, boxes: tf.Tensor, cells: int
+) -> tuple[batching.Tensors, tf.Tensor]:
+  """Outlines on the cells of their boxes, and a status.
+
+  Args:
+    texts: string `[B, R]`.
+    boxes: float32 `[B, R, 4]`, in the same pixels.
+    cells: s.
+  """
+  same = tf.debugging.assert_equal(
+    tf.shape(texts), tf.shape(boxes)[:2], 'Each box must have an outline, or '
+    "'' in its place."
+  )  # fmt: skip
+  # Eagerly the assertion is no operation; it has raised already.
+  with tf.control_dependencies([] if same is None else [same]):
+    bytes_in_all = tf.reduce_sum(tf.strings.length(texts), axis=1)
+  written = tf.strings.regex_full_match(texts, _OUTLINE)
+  status = statuses.first(
+    statuses.rule(bytes_in_all > _LONGEST_OUTLINES, LONG_OUTLINES),
+    statuses.rule(~tf.reduce_all(written, axis=1), NOT_OUTLINES),
+  )
+  texts = tf.where((status == statuses.OK)[:, None], texts, '')
+  masks = outlines.cell_masks(
+    tf.reshape(texts, [-1]), tf.reshape(boxes, [-1, 4]), cells
+  )
+  size = [*tf.unstack(tf.shape(texts)), cells, cells]
+  return {elements.ROI_CELL_MASKS: tf.reshape(masks, size)}, status
 
 
 def _answerable(batch: batching.Tensors, status: tf.Tensor) -> batching.Tensors:

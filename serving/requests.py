@@ -7,6 +7,7 @@ graph fails its neighbors too.
 
 import abc
 import dataclasses
+import json
 import math
 from collections.abc import Mapping, Sequence
 from typing import ClassVar
@@ -14,6 +15,8 @@ from typing import ClassVar
 from serving import images, messages, signatures
 
 Box = Sequence[float]
+# Polygons of (x, y).
+Outline = Sequence[Sequence[Sequence[float]]]
 
 _MASK = '[MASK]'
 
@@ -45,6 +48,11 @@ class Request(abc.ABC):
     for box in self.boxes:
       _check_box(box, self.image)
 
+  @property
+  def has_outlines(self) -> bool:
+    """Whether the RoIs have outlines."""
+    return False
+
   @abc.abstractmethod
   def texts(self) -> Mapping[str, str | Sequence[str]]:
     """One row of each input that is a text."""
@@ -55,8 +63,12 @@ class Request(abc.ABC):
     if image is self.image or self.boxes is None:
       return dataclasses.replace(self, image=image)
     x, y = image.width / self.image.width, image.height / self.image.height
+    return dataclasses.replace(self, image=image, **self._scaled(x, y))
+
+  def _scaled(self, x: float, y: float) -> dict[str, Sequence]:
+    """What is told in pixels, on an image so many times as large."""
     boxes = [(b[0] * x, b[1] * y, b[2] * x, b[3] * y) for b in self.boxes]
-    return dataclasses.replace(self, image=image, boxes=boxes)
+    return {'boxes': boxes}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -106,6 +118,10 @@ class Choice(Request):
     tags: for each word of the text the row of the box that it names, -1 for
       none; empty where no word names one.
     candidate_tags: the same for each candidate.
+    outlines: of each box polygons of (x, y) in pixels, none where they are not
+      known; None for boxes alone. The export has to be of a model that was
+      trained with outlines; such a model answers requests without as well, but
+      sees in them whole boxes, as it never did in training.
   """
 
   function = 'choose'
@@ -113,6 +129,7 @@ class Choice(Request):
   candidates: Sequence[str]
   tags: Sequence[int] = ()
   candidate_tags: Sequence[Sequence[int]] = ((),) * signatures.CANDIDATES
+  outlines: Sequence[Outline] | None = None
 
   def __post_init__(self) -> None:
     super().__post_init__()
@@ -126,6 +143,21 @@ class Choice(Request):
     _check_tagged('A question', self.text, self.tags)
     for text, tags in zip(self.candidates, self.candidate_tags, strict=True):
       _check_tagged('A candidate', text, tags)
+    if self.outlines is not None:
+      _check_outlines(self.outlines, () if self.boxes is None else self.boxes)
+
+  @property
+  def has_outlines(self) -> bool:
+    return self.outlines is not None
+
+  def _scaled(self, x: float, y: float) -> dict[str, Sequence]:
+    scaled = super()._scaled(x, y)
+    if self.outlines is not None:
+      scaled['outlines'] = [
+        [[(p[0] * x, p[1] * y) for p in polygon] for polygon in outline]
+        for outline in self.outlines
+      ]
+    return scaled
 
   def texts(self) -> Mapping[str, str | Sequence[str]]:
     return {
@@ -210,13 +242,17 @@ def tensors(
       values = [text for row in values for text in row]
     inputs[name] = messages.string_tensor([v.encode() for v in values], shape)
   if with_boxes:
-    inputs['boxes'] = _box_tensor(batch, slots)
+    boxes = [_boxes(request) for request in batch]
+    slots = max(slots, *map(len, boxes), 1)
+    inputs['boxes'] = _box_tensor(boxes, slots)
+    if batch[0].has_outlines:
+      inputs['outlines'] = _outline_tensor(
+        [request.outlines for request in batch], slots
+      )
   return inputs
 
 
-def _box_tensor(batch: Sequence[Request], slots: int) -> messages.Tensor:
-  boxes = [_boxes(request) for request in batch]
-  slots = max(slots, *map(len, boxes), 1)
+def _box_tensor(boxes: Sequence[Sequence[Box]], slots: int) -> messages.Tensor:
   padding = [(signatures.PADDING_COORDINATE,) * 4]
   coordinates = [
     float(c)
@@ -224,7 +260,26 @@ def _box_tensor(batch: Sequence[Request], slots: int) -> messages.Tensor:
     for box in [*row, *padding * (slots - len(row))]
     for c in box
   ]
-  return messages.float_tensor(coordinates, [len(batch), slots, 4])
+  return messages.float_tensor(coordinates, [len(boxes), slots, 4])
+
+
+def _outline_tensor(
+  rows: Sequence[Sequence[Outline]], slots: int
+) -> messages.Tensor:
+  texts = [
+    _written(outline).encode()
+    for row in rows
+    for outline in [*row, *[()] * (slots - len(row))]
+  ]
+  return messages.string_tensor(texts, [len(rows), slots])
+
+
+def _written(outline: Outline) -> str:
+  """JSON; a hundredth of a pixel is nothing to look at."""
+  if not len(outline):
+    return ''
+  points = [[[round(float(c), 2) for c in p] for p in ps] for ps in outline]
+  return json.dumps(points, separators=(',', ':'))
 
 
 def _boxes(request: Request) -> Sequence[Box]:
@@ -246,6 +301,23 @@ def _check_box(box: Box, image: images.Image) -> None:
       f'Received: {list(box)}, image {image.width}x{image.height}. '
       'Correct or drop this box.'
     )
+
+
+def _check_outlines(outlines: Sequence[Outline], boxes: Sequence[Box]) -> None:
+  if len(outlines) != len(boxes):
+    raise ValueError(
+      'Each box must have an outline, or an empty one. '
+      f'Received: {len(outlines)} outlines, {len(boxes)} boxes. '
+      'Pass one for each, in the order of the boxes.'
+    )
+  for outline in outlines:
+    for polygon in outline:
+      points = all(len(p) == 2 and all(map(math.isfinite, p)) for p in polygon)
+      if not points or len(polygon) < 3:
+        raise ValueError(
+          'An outline must be polygons of at least three points (x, y), in '
+          f'pixels. Received: {list(polygon)}. Correct or drop this polygon.'
+        )
 
 
 def _check_words(what: str, text: str) -> None:

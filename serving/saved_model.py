@@ -72,6 +72,8 @@ class ServedModel:
     for function in self._known_functions():
       for source in self.sources:
         self._add(function(trained, reader), source)
+      if trained.outlines and function.takes_outlines:
+        self._add(function(trained, reader), signatures.OUTLINES)
     self._default = next(iter(self.contracts))
     first = self.contracts[self._default]
     self.contracts[signatures.DEFAULT] = dataclasses.replace(
@@ -140,6 +142,9 @@ class ServedModel:
     shape = self._trained.shape
     if source == signatures.BOXES:
       return regions.given(inputs, shape)
+    if source == signatures.OUTLINES:
+      cells = self._trained.architecture.resnet.pooled_cells
+      return regions.given(inputs, shape, cells)
     if source == signatures.FEATURES:
       return regions.featured(inputs, shape)
     features = None

@@ -26,10 +26,11 @@ PADDING_COORDINATE = -1.0
 DEFAULT = 'serving_default'
 STATUS = 'status'
 
-# Where RoIs come from: a detector inside the export, the request, or, with
-# their appearance, a detector that the client asked before.
-DETECTED, BOXES, FEATURES = 'detected', 'boxes', 'features'
-SOURCES = (DETECTED, BOXES, FEATURES)
+# Where RoIs come from: a detector inside the export, the request, without or
+# with outlines, or, with their appearance, a detector that was asked before.
+DETECTED, BOXES, OUTLINES = 'detected', 'boxes', 'outlines'
+FEATURES = 'features'
+SOURCES = (DETECTED, BOXES, OUTLINES, FEATURES)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -80,27 +81,32 @@ _ROIS = _field(
   'the RoIs (x1, y1, x2, y2), in pixels of the image as decoded, rows of -1 '
   'are padding, `[B, R, 4]`',
 )
+
+
+def _boxes(image: str) -> TensorField:
+  meaning = (
+    f'RoIs (x1, y1, x2, y2) in pixels of {image}, `[B, R, 4]` with any R; '
+    'rows of -1 are padding'
+  )
+  return _field('float32', (None, None, 4), meaning)
+
+
+_ON_IMAGE = {'image': _IMAGE, 'boxes': _boxes('the image as decoded')}
+_OUTLINES = _field(
+  'string',
+  (None, None),
+  'of each RoI a JSON list of polygons, lists of [x, y] in the same pixels, '
+  "'' where none is known, `[B, R]`",
+)
 _REGION_INPUTS = {
   DETECTED: {'image': _IMAGE},
-  BOXES: {
-    'image': _IMAGE,
-    'boxes': _field(
-      'float32',
-      (None, None, 4),
-      'RoIs (x1, y1, x2, y2) in pixels of the image as decoded, '
-      '`[B, R, 4]` with any R; rows of -1 are padding',
-    ),
-  },
+  BOXES: _ON_IMAGE,
+  OUTLINES: {**_ON_IMAGE, 'outlines': _OUTLINES},
   FEATURES: {
     'image_size': _field(
       'float32', (None, 2), 'height and width of the image, pixels, `[B, 2]`'
     ),
-    'boxes': _field(
-      'float32',
-      (None, None, 4),
-      'RoIs (x1, y1, x2, y2) in pixels of that image, `[B, R, 4]` with any R; '
-      'rows of -1 are padding',
-    ),
+    'boxes': _boxes('that image'),
     'appearance': _field(
       'float32', (None, None, None), 'appearance of the RoIs, `[B, R, A]`'
     ),
@@ -230,11 +236,7 @@ _FUNCTIONS = {
   'embed': (
     {'text': _field('string', _TEXTS, 'UTF-8 text, `[B]`')},
     {
-      'pieces': _field(
-        'string',
-        (None, None),
-        "word pieces with [CLS] and [SEP], '' in padding, `[B, T]`",
-      ),
+      'pieces': _PIECES,
       'text_vectors': _field(
         'float32',
         (None, None, None),

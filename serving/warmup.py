@@ -1,6 +1,7 @@
 """Requests of every shape that a server will meet, for it to get warm."""
 
 import dataclasses
+import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
@@ -151,11 +152,16 @@ def _inputs(
   question = max(1, (size.text - 3) // 2)
   rows = {
     'boxes': boxes,
+    'outlines': [_corner(box) for box in boxes.tolist()],
     'image_size': np.array([height, width], np.float32),
     'appearance': _waves(size.rois, appearance_size),
     'image_appearance': _waves(1, appearance_size)[0],
     'question_tags': '',
-    'candidates': [_words(size.text - 3 - question)] * signatures.CANDIDATES,
+    # Equal ones would be as probable whatever the model made of them.
+    'candidates': [
+      _words(size.text - 3 - question - shorter)
+      for shorter in reversed(range(signatures.CANDIDATES))
+    ],
     'candidate_tags': [''] * signatures.CANDIDATES,
   }
   for name, special in _SPECIAL_WORDS.items():
@@ -186,6 +192,12 @@ def _boxes(count: int, side: int) -> np.ndarray:
   extent = np.linspace(0.5 * side, 0.25 * side, max(count, 1))[:count]
   corners = np.stack([place, place[::-1]], axis=1)
   return np.concatenate([corners, corners + extent[:, None]], 1).astype('f4')
+
+
+def _corner(box: Sequence[float]) -> str:
+  """The outline of the upper left half of a box."""
+  left, top, right, bottom = box
+  return json.dumps([[[left, top], [right, top], [left, bottom]]])
 
 
 def _waves(rows: int, columns: int) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Boxes as users write them."""
+"""Boxes and outlines as users write them."""
 
 import json
 
@@ -38,3 +38,22 @@ def test_a_file_of_something_else_is_refused(tmp_path, content):
 
   with pytest.raises(ValueError, match='Boxes must be'):
     box_list.read_boxes(str(path))
+
+
+def test_outlines_are_read_from_a_file(tmp_path):
+  path = tmp_path / 'outlines.json'
+  path.write_text('[[[[1, 2], [3, 4.5], [0, 9]]], []]')
+
+  assert box_list.read_outlines(str(path)) == [
+    [[[1.0, 2.0], [3.0, 4.5], [0.0, 9.0]]], []
+  ]  # fmt: skip
+  assert box_list.read_outlines('') is None
+
+
+@pytest.mark.parametrize('content', ['[[1, 2]]', '{"a": [["x"]]}', 'no JSON'])
+def test_a_file_that_holds_no_outlines_is_refused(tmp_path, content):
+  path = tmp_path / 'outlines.json'
+  path.write_text(content)
+
+  with pytest.raises(ValueError, match='Outlines must be'):
+    box_list.read_outlines(str(path))

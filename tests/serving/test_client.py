@@ -270,6 +270,33 @@ def test_where_the_export_detects_boxes_choose_the_signature(recorder):
   ]
 
 
+def test_outlines_choose_the_signature_and_shrink_with_the_image(recorder):
+  server = recorder(*[grpc.StatusCode.INTERNAL] * 2)
+  plain = requests.Choice(
+    image=images.read_image(toy_model.png(200, 100)),
+    text='is it',
+    candidates=['red'] * 4,
+    boxes=[[0, 0, 9, 9], [100, 50, 200, 100]],
+  )
+  corner = [(100, 50), (200, 50), (150.04, 100)]
+  outlined = dataclasses.replace(plain, outlines=[(), [corner]])
+
+  sizes = {'max_image_side': 50, 'pad_boxes_to': 3}
+  with client.Client(server.address, 'toy', **sizes) as connected:
+    for one in (plain, outlined):
+      with pytest.raises(connection.ModelError):
+        connected.send_all([one])
+
+  sent = [r.model_spec.signature_name for r in server.requests]
+  assert sent == ['choose', 'choose_on_outlines']
+  assert 'outlines' not in server.requests[0].inputs
+  assert list(server.requests[1].inputs['outlines'].string_val) == [
+    b'', b'[[[25.0,12.5],[50.0,12.5],[37.51,25.0]]]', b''
+  ]  # fmt: skip
+  mixed = connection.batches(connection.Settings(target=''), [plain, outlined])
+  assert mixed == [[0], [1]]
+
+
 def test_an_encrypted_server_is_asked_with_its_authority(export_root):
   key, authority = certificate()
   server = listener.Listener(

@@ -36,12 +36,24 @@ def _bomb(side: int) -> bytes:
   )
 
 
+def _gif(*frames: np.ndarray, **options) -> bytes:
+  buffer = io.BytesIO()
+  first, *others = map(Image.fromarray, frames)
+  first.save(buffer, 'GIF', save_all=True, append_images=others, **options)
+  return buffer.getvalue()
+
+
+def _frame_claims(data: bytes, side: int) -> bytes:
+  """The GIF with another size of its first frame, not of its screen."""
+  place = data.index(b'\x2c\x00\x00\x00\x00') + 5
+  return data[:place] + struct.pack('<HH', side, side) + data[place + 4 :]
+
+
 def test_images_of_all_kinds_are_scaled_and_the_rest_is_black():
   first, pixels = served.png(32, 24, 1)
-  buffer = io.BytesIO()
-  Image.fromarray(np.full([100, 50, 3], 200, np.uint8)).save(buffer, 'GIF')
+  plain = _gif(np.full([100, 50, 3], 200, np.uint8))
 
-  decoded = _decode(first, b'nothing', buffer.getvalue())
+  decoded = _decode(first, b'nothing', plain)
 
   statuses = [status.decode() for status in decoded.status.numpy()]
   assert statuses == ['', decoding.NOT_AN_IMAGE, '']
@@ -59,3 +71,17 @@ def test_what_unfolds_to_too_many_pixels_is_not_unfolded():
   decoded = _decode(_bomb(side))
 
   assert decoded.status.numpy().tolist() == [decoding.NOT_AN_IMAGE.encode()]
+
+
+def test_a_gif_has_the_limit_of_its_first_frame_and_of_no_other():
+  side = int(decoding.MAX_PIXELS**0.5) + 1
+  gray = [np.full([24, 32], shade, np.uint8) for shade in range(0, 250, 5)]
+  animated, plain = _gif(*gray[10:], loop=0), _gif(gray[40])
+
+  decoded = _decode(_frame_claims(plain, side), animated, plain)
+
+  assert [status.decode() for status in decoded.status.numpy()] == [
+    decoding.NOT_AN_IMAGE, '', ''
+  ]  # fmt: skip
+  assert (decoded.pixels[1, :24, :32].numpy() == 50).all()
+  assert (decoded.pixels[2, :24, :32].numpy() == 200).all()

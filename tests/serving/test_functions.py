@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from serving import texts
+from serving import regions, texts, warmup
 from serving.saved_model import ServedModel
 from tests.serving import served
 from vlbert_tf import elements
@@ -31,8 +31,8 @@ def _elements(word_ids, **more):
   }
 
 
-def _call(task, model, heads, folder):
-  trained = served.trained(task, model, heads)
+def _call(task, model, heads, folder, **changes):
+  trained = served.trained(task, model, heads, **changes)
   return served.saved(ServedModel(trained), folder)
 
 
@@ -101,39 +101,134 @@ def choose(tmp_path_factory):
   network = vcr.VcrModel(served.architecture())
   model = served.noisy(base.built(network, inputs, 0))
   folder = tmp_path_factory.mktemp('vcr')
-  return _call(saved.VCR, model, ['candidate'], folder), model
+  return _call(saved.VCR, model, ['candidate'], folder, outlines=True), model
 
 
-def test_candidates_are_judged_with_the_boxes_that_words_name(choose):
-  call, model = choose
+CHOICE = {
+  'question': ['is it ?'],
+  'question_tags': ['-1 1 -1'],
+  'candidates': [['red', 'it', 'is it', 'red red']],
+  'candidate_tags': [['0', '', '', '-1 1']],
+}
 
-  found = call(
-    'serving_default',
-    image=[PNG],
-    boxes=[BOXES],
-    question=['is it ?'],
-    question_tags=['-1 1 -1'],
-    candidates=[['red', 'it', 'is it', 'red red']],
-    candidate_tags=[['0', '', '', '-1 1']],
-  )
 
+def _choice_elements(**more):
+  """What the model reads of `CHOICE`, written by hand."""
   question = [2, 5, 6, 8, 3]
   answers = [[7], [6], [5, 6], [7, 7]]
   rows = [(question + a + [3] + [0] * 9)[:9] for a in answers]
   rois = np.zeros([4, 9], np.int32)
   rois[:, 2] = 2
   rois[0, 5], rois[3, 6] = 1, 2
-  inputs = _elements(rows)
+  inputs = _elements(rows, **more)
   second = np.cumsum(np.array(rows) == 3, axis=1) - (np.array(rows) == 3)
   inputs[elements.SEGMENT_IDS] = tf.constant(
     np.where(np.array(rows) > 0, second, 0), tf.int32
   )
   inputs[elements.WORD_ROI_INDEX] = tf.constant(rois)
-  logits = model(inputs)[elements.CANDIDATE_LOGITS]
+  return inputs
+
+
+def test_candidates_are_judged_with_the_boxes_that_words_name(choose):
+  call, model = choose
+
+  found = call('serving_default', image=[PNG], boxes=[BOXES], **CHOICE)
+
+  logits = model(_choice_elements())[elements.CANDIDATE_LOGITS]
   assert found['status'].tolist() == [b'']
   np.testing.assert_allclose(
     found['probabilities'], tf.nn.softmax(logits), atol=1e-5
   )
+
+
+def _outline(x1, y1, x2, y2):
+  return f'[[[{x1}, {y1}], [{x2}, {y1}],[{x2}, {y2:.3f}], [{x1}, {y2}]] ]'
+
+
+def test_candidates_are_judged_by_what_is_inside_of_outlines(choose):
+  call, model = choose
+  # BOX is 26 times 19 pixels from (4, 3) on, and its visual features are the
+  # mean of 2 times 2 cells.
+  left = _outline(4.0, 3, 17, 22)
+
+  found = call(
+    'choose_on_outlines',
+    image=[PNG], boxes=[BOXES], outlines=[[left, '']], **CHOICE,
+  )  # fmt: skip
+
+  masks = np.ones([1, 2, 2, 2], np.float32)
+  masks[0, 0, :, 1] = 0
+  logits = model(
+    _choice_elements(**{elements.ROI_CELL_MASKS: tf.constant(masks)})
+  )[elements.CANDIDATE_LOGITS]
+  assert found['status'].tolist() == [b'']
+  np.testing.assert_allclose(
+    found['probabilities'], tf.nn.softmax(logits), atol=1e-5
+  )
+  whole = call('choose', image=[PNG], boxes=[BOXES], **CHOICE)
+  assert np.abs(found['probabilities'] - whole['probabilities']).max() > 1e-4
+  np.testing.assert_array_equal(found['boxes'], whole['boxes'])
+
+
+def test_each_row_says_what_is_wrong_with_its_outlines(choose):
+  call, _ = choose
+  wrong = regions.NOT_OUTLINES
+  rows = [
+    ('', '', ''),
+    ('[]', ' [ [[0,0], [9.5,-0.1], [1e-05,9]] ,[[1,1]]] ', ''),
+    ('', '[[1, 2], [3, 4]]', wrong),
+    ('[[[1, 2], [3, 4, 5]]]', '', wrong),
+    ('[[[1, 2], [3, nan]]]', '', wrong),
+    ('[[[1, 2] [3, 4]]]', '', wrong),
+    ('[[[1 2, 3], [3, 4]]]', '', wrong),
+    ('[[[1, 2], [3, 4]]', '', wrong),
+    ('', b'\xff', wrong),
+    ('[[[1, 2]' + ',[1, 2]' * 40_000 + ']]', '', regions.LONG_OUTLINES),
+  ]
+
+  found = call(
+    'choose_on_outlines',
+    image=[PNG] * len(rows),
+    boxes=[BOXES] * len(rows),
+    outlines=[row[:2] for row in rows],
+    **{name: value * len(rows) for name, value in CHOICE.items()},
+  )
+
+  assert [s.decode() for s in found['status']] == [row[2] for row in rows]
+  whole = call('choose', image=[PNG], boxes=[BOXES], **CHOICE)
+  np.testing.assert_allclose(
+    found['probabilities'][:1], whole['probabilities'], atol=1e-5
+  )
+  assert (found['probabilities'][2:] == 0).all()
+
+
+def test_warm_up_requests_have_outlines_with_an_inside_and_an_outside(choose):
+  call, _ = choose
+  name = 'choose_on_outlines'
+  contracts = {name: call.contracts[name]}
+
+  for asked in warmup.requests(contracts, served.SHAPE, [2]):
+    found = call(name, **asked.inputs)
+    inputs = {
+      **asked.inputs,
+      'outlines': np.full_like(asked.inputs['outlines'], ''),
+    }
+    whole = call(name, **inputs)
+    assert found['status'].tolist() == [b''] * 2
+    assert np.abs(found['probabilities'] - whole['probabilities']).max() > 1e-5
+
+
+def test_outlines_are_as_many_as_boxes(choose):
+  call, _ = choose
+
+  with pytest.raises(tf.errors.InvalidArgumentError, match='have an outline'):
+    call(
+      'choose_on_outlines',
+      image=[PNG],
+      boxes=[BOXES],
+      outlines=[['']],
+      **CHOICE,
+    )
 
 
 def test_each_row_says_what_is_wrong_with_its_tags_and_candidates(choose):

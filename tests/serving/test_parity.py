@@ -46,21 +46,27 @@ def _task(name, folder, **changes):
   return task_class(config)
 
 
-@pytest.mark.parametrize('name', list(CASES))
-def test_requests_of_records_are_answered_as_training_predicts(name, tmp_path):
-  task = _task(name, tmp_path)
+@pytest.mark.parametrize(
+  ('name', 'outlines'), [*[(name, False) for name in CASES], (saved.VCR, True)]
+)
+def test_requests_of_records_are_answered_as_training_predicts(
+  name, outlines, tmp_path
+):
+  task = _task(name, tmp_path, **({'outlines': True} if outlines else {}))
   trained = served.trained(
     name,
     served.noisy(task.build_model()),
     ['answer', 'roi_score', 'candidate', 'relationship'],
     vocabulary=tuple(WORDS),
     shape=task.batch_shape(task.task_config.validation_data),
+    outlines=outlines,
     records=task,
   )
   module = ServedModel(trained)
   function = CASES[name][1]
+  signature = f'{function}_on_outlines' if outlines else function
 
-  (call,) = parity.calls(trained, {function: function})
+  (call,) = parity.calls(trained, {function: signature})
 
   outputs = module.answer_eagerly(
     call.signature, {k: tf.constant(v) for k, v in call.inputs.items()}
@@ -72,6 +78,14 @@ def test_requests_of_records_are_answered_as_training_predicts(name, tmp_path):
   assert validation.difference(call.expected, found, 1e-5) == ''
   numbers = next(v for v in call.expected.values() if v.dtype.kind == 'f')
   assert np.ptp(numbers) > 1e-3
+  if outlines:
+    # Boxes alone are other pictures.
+    whole = module.answer_eagerly(
+      function,
+      {k: tf.constant(v) for k, v in call.inputs.items() if k != 'outlines'},
+    )
+    apart = np.abs(whole['probabilities'] - found['probabilities']).max()
+    assert apart > 1e-4
 
 
 def test_rationales_are_judged_given_the_right_answer(tmp_path):

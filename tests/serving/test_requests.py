@@ -47,3 +47,23 @@ def test_a_box_outside_the_image_is_not_sent(box):
 def test_an_empty_list_of_boxes_is_not_sent():
   with pytest.raises(ValueError, match='at least one box'):
     question(boxes=[])
+
+
+@pytest.mark.parametrize(
+  ('outlines', 'rule'),
+  [
+    ([[]], 'Each box must have an outline'),
+    ([[], [[(0, 0), (1, 1)]]], 'at least three points'),
+    ([[], [[(0, 0), (1, 1), (2, math.inf)]]], 'at least three points'),
+    ([[[(0, 0), (1, 1), (2, 3, 4)]], []], 'at least three points'),
+  ],
+)
+def test_outlines_that_are_none_are_not_sent(outlines, rule):
+  with pytest.raises(ValueError, match=rule):
+    requests.Choice(
+      image=question().image,
+      boxes=[(0, 0, 1, 1), (1, 1, 2, 2)],
+      text='is it',
+      candidates=['red'] * 4,
+      outlines=outlines,
+    )

@@ -67,6 +67,7 @@ class Trained:
     shape: that batches are padded to.
     settings: of the task, for people to read.
     checkpoint: where the weights come from.
+    outlines: whether it has seen objects within their outlines.
     records: the task that reads its records, or None for converted weights.
   """
 
@@ -79,6 +80,7 @@ class Trained:
   shape: batching.BatchShape
   settings: dict[str, Any]
   checkpoint: str
+  outlines: bool = False
   records: base.VlBertTask | None = None
 
   @property
@@ -134,6 +136,7 @@ def _trained(request: Request) -> Trained:
     ),
     settings=config.as_dict(),
     checkpoint=checkpoint,
+    outlines=name == saved.VCR and config.outlines,
     records=task,
   )
 
@@ -152,10 +155,11 @@ def _converted(request: Request) -> Trained:
     heads=frozenset(_HEADS[task]) - new,
     vocabulary=vocabulary,
     answers=answers,
-    # The released code learns answers one by one.
+    # The released code learns answers one by one, and choices from outlines.
     independent_answers=True,
     shape=_with_buckets(_usual_shape(sizes), request, sizes),
     settings=dataclasses.asdict(sizes),
+    outlines=task == saved.VCR and sizes.resnet is not None,
     checkpoint=native.find_checkpoint(request.path),
   )
 

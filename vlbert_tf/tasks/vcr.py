@@ -52,8 +52,7 @@ class VcrConfig(base.TaskConfig):
       that loss is on.
     max_masked_fraction: most masked word pieces, over the text's length.
     outlines: whether the visual network sees of an object what is inside its
-      polygons, as in the released code, rather than its box. A served model is
-      told boxes alone.
+      polygons, as in the released code, rather than its box.
   """
 
   sub_task: str = ANSWER

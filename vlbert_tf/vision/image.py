@@ -3,27 +3,76 @@
 import tensorflow as tf
 
 from vlbert_tf.boxes import flip_left_right, rescale
+from vlbert_tf.vision import gif
 
 # Means of the Caffe models that Faster R-CNN's weights descend from, in RGB.
 CHANNEL_MEANS = (122.7717, 115.9465, 102.9801)
 
 
-def decode(encoded: tf.Tensor) -> tf.Tensor:
+def decode(encoded: tf.Tensor, max_pixels: int | None = None) -> tf.Tensor:
   """Decodes JPEG, PNG, GIF (its first frame) or BMP.
 
   Args:
     encoded: scalar string.
+    max_pixels: height times width that may be decoded, as the header tells
+      them; None where the bytes are trusted. A BMP is not compressed, so that
+      its own length is its limit.
 
   Returns:
     uint8 `[H, W, 3]`, RGB. Gray becomes three equal channels, transparency
     is dropped, EXIF orientation is not applied.
 
   Raises:
-    tf.errors.InvalidArgumentError: the bytes are no such image.
+    tf.errors.InvalidArgumentError: the bytes are no such image, or a larger
+      one.
   """
-  image = tf.io.decode_image(encoded, channels=3, expand_animations=False)
+  encoded, pixels = tf.case(
+    _by_format(encoded, reads_sizes=max_pixels is not None),
+    default=lambda: (tf.identity(encoded), tf.constant(0, tf.int64)),
+  )
+  checks = []
+  if max_pixels is not None:
+    fits = tf.debugging.assert_less_equal(
+      pixels, tf.constant(max_pixels, tf.int64)
+    )
+    # Eagerly the assertion is no operation; it has raised already.
+    checks = [] if fits is None else [fits]
+  with tf.control_dependencies(checks):
+    image = tf.io.decode_image(
+      tf.identity(encoded), channels=3, expand_animations=False
+    )
   image.set_shape([None, None, 3])
   return image
+
+
+def _by_format(encoded: tf.Tensor, *, reads_sizes: bool) -> list:
+  """Which format it is, and bytes to decode with the pixels they claim."""
+
+  def starts(first: bytes):
+    return tf.strings.substr(encoded, 0, len(first)) == first
+
+  def first_frame():
+    frame = gif.first_frame(encoded)
+    return frame.encoded, _product([frame.height, frame.width])
+
+  def jpeg():
+    return tf.identity(encoded), _product(tf.io.extract_jpeg_shape(encoded)[:2])
+
+  def png():
+    # Width and height in the first chunk, most significant byte first.
+    raw = tf.strings.substr(encoded, 16, 8)
+    sides = tf.io.decode_raw(raw, tf.int32, little_endian=False)
+    return tf.identity(encoded), _product(tf.ensure_shape(sides, [2]))
+
+  formats = [(starts(b'GIF8'), first_frame)]
+  if reads_sizes:
+    formats.append((starts(b'\xff\xd8\xff'), jpeg))
+    formats.append((starts(b'\x89PNG'), png))
+  return formats
+
+
+def _product(sizes: list[tf.Tensor] | tf.Tensor) -> tf.Tensor:
+  return tf.reduce_prod(tf.cast(sizes, tf.int64))
 
 
 def scaled_size(
