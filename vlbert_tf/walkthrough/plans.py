@@ -46,24 +46,26 @@ def scenes(folder: str) -> None:
       data, records, 'scenes_vqa', [*in_one_process, '--keep=both'], half
     ),
   )
-  walk.run(
-    # Two runs of half the cores each do more than one of all after another.
-    programs.pretrain(root, captions, half, programs.FEATURES),
-    programs.train_vqa(
-      'train without pre-training', 'vqa_only', root, questions,
-      # Random weights want a larger rate than trained ones.
-      [*programs.FEATURES, 'trainer.learning_rate=0.001'],
-      threads=half,
-    ),
-  )  # fmt: skip
+  # Two runs of half the cores each do more than one of all after another.
+  with walk.beside(programs.pretrain(root, captions, half, programs.FEATURES)):
+    # Random weights want a larger rate than trained ones.
+    settings = [*programs.FEATURES, 'trainer.learning_rate=0.001']
+    walk.run(
+      programs.train_vqa(
+        'train without pre-training', 'vqa_only', root, questions, settings,
+        threads=half,
+      )
+    )  # fmt: skip
+    walk.run(
+      programs.predict(
+        'answer without pre-training', root, 'vqa_only', 'vqa_only'
+      )
+    )
   start = f'task.init_checkpoint={root}/pretraining'
   walk.run(
     programs.train_vqa(
       'fine-tune', 'vqa', root, questions, [*programs.FEATURES, start]
-    ),
-    programs.predict(
-      'answer without pre-training', root, 'vqa_only', 'vqa_only'
-    ),
+    )
   )
   walk.run(
     programs.predict('answer', root, 'vqa', 'ours', draw=True),
