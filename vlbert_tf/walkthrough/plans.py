@@ -67,15 +67,13 @@ def scenes(folder: str) -> None:
       'fine-tune', 'vqa', root, questions, [*programs.FEATURES, start]
     )
   )
-  walk.run(
-    programs.predict('answer', root, 'vqa', 'ours', draw=True),
-    programs.export('export', root / 'vqa', root / 'export', detector),
-  )
   with walk.beside(
+    programs.predict('answer', root, 'vqa', 'ours', draw=True),
     programs.predict(
       'answer for swapped images', root, 'vqa', 'swapped', swap=True
-    )
+    ),
   ):
+    walk.run(programs.export('export', root / 'vqa', root / 'export', detector))
     serve_and_ask(root, data)
 
 
