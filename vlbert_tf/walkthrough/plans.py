@@ -67,13 +67,15 @@ def scenes(folder: str) -> None:
       'fine-tune', 'vqa', root, questions, [*programs.FEATURES, start]
     )
   )
-  with walk.beside(
+  walk.run(
     programs.predict('answer', root, 'vqa', 'ours', draw=True),
+    programs.export('export', root / 'vqa', root / 'export', detector),
+  )
+  with walk.beside(
     programs.predict(
       'answer for swapped images', root, 'vqa', 'swapped', swap=True
-    ),
+    )
   ):
-    walk.run(programs.export('export', root / 'vqa', root / 'export', detector))
     serve_and_ask(root, data)
 
 
