@@ -1,6 +1,6 @@
 """Steps side by side, each once; the programs are real processes."""
 
-import contextlib
+import fcntl
 import os
 
 import pytest
@@ -20,12 +20,6 @@ def _meeting(folder):
     _step('say', f'open({str(pipe)!r}, "w").write("met")'),
     _step('hear', f'print(open({str(pipe)!r}).read())'),
   )
-
-
-def _wait_until_nobody_reads(pipe):
-  with contextlib.suppress(OSError):
-    while True:
-      os.close(os.open(pipe, os.O_WRONLY | os.O_NONBLOCK))
 
 
 def test_steps_run_side_by_side_and_their_output_is_kept(tmp_path):
@@ -55,17 +49,29 @@ def test_a_finished_step_is_not_run_again(tmp_path):
 
 
 def test_a_failure_is_told_with_its_log_and_stops_the_others(tmp_path):
-  pipe = tmp_path / 'pipe'
+  lock, pipe, survived = (tmp_path / k for k in ('lock', 'pipe', 'survived'))
   os.mkfifo(pipe)
-  endless = _step('endless', f'open({str(pipe)!r}).read()')
-  broken = _step('go wrong', 'raise SystemExit(3)')
-  walk = Walk(str(tmp_path))
+  running = _step(
+    'run on',
+    f"""
+import fcntl
+import time
+file = open({str(lock)!r}, 'w')
+fcntl.flock(file, fcntl.LOCK_EX)
+open({str(pipe)!r}, 'w').close()
+time.sleep(60)
+open({str(survived)!r}, 'w')
+""",
+  )
+  broken = _step('go wrong', f'open({str(pipe)!r}).read(); raise SystemExit(3)')
 
   with pytest.raises(
     RuntimeError, match=r'Step "go wrong" ended with code 3\. .*go_wrong\.log'
   ):
-    walk.run(endless, broken)
+    Walk(str(tmp_path)).run(running, broken)
 
-  assert not (tmp_path / 'done' / 'endless').exists()
-  # Nobody reads the pipe any more, once the program has ended.
-  _wait_until_nobody_reads(pipe)
+  # The lock is free as soon as the other program has ended, however it did.
+  with open(lock) as file:
+    fcntl.flock(file, fcntl.LOCK_EX)
+  assert not survived.exists()
+  assert not (tmp_path / 'done' / 'run_on').exists()

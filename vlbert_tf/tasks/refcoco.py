@@ -8,6 +8,7 @@ from official.core import task_factory
 
 from vlbert_tf import boxes, elements
 from vlbert_tf.data import batching, example_schema, pipeline
+from vlbert_tf.evaluation.refcoco import MIN_IOU
 from vlbert_tf.modeling import heads
 from vlbert_tf.modeling.config import Architecture
 from vlbert_tf.modeling.vl_bert import VlBert
@@ -17,9 +18,6 @@ from vlbert_tf.text.sequence import caption_sequence, mirror_words
 EXPRESSION_ID = 'expression_id'  # int64 [B]
 QUERY = 'query'  # string [B]
 ORIGINAL_SIZE = 'original_size'  # float32 [B / G, 2], height and width
-
-# A box that overlaps the target by more is taken for it (VL-BERT §4.2.3).
-MIN_IOU = 0.5
 
 
 @dataclasses.dataclass
