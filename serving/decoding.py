@@ -34,6 +34,8 @@ class DecodedImages(NamedTuple):
   status: tf.Tensor
 
 
+# To look for control flow on tensors would take longer than the rest.
+@tf.autograph.experimental.do_not_convert
 def decode_images(
   encoded: tf.Tensor, shape: batching.BatchShape
 ) -> DecodedImages:

@@ -64,9 +64,14 @@ class DetectorModule:
     """A function of the inputs of a contract, or one that tells names."""
     if call is None:
       name, names = contract.name, self._names[contract.name]
-      return tf.function(lambda: {name: tf.identity(names)}, input_signature=[])
+      return tf.function(
+        lambda: {name: tf.identity(names)},
+        autograph=False,
+        input_signature=[],
+      )
     return tf.function(
       call,
+      autograph=False,
       input_signature=[
         tf.TensorSpec(field.shape, field.dtype, name)
         for name, field in contract.inputs.items()

@@ -14,6 +14,9 @@ from absl import app, flags, logging
 # start, some of it as errors; real ones reach Python as exceptions, and should
 # not have to be searched for among them.
 os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')
+# Models are of Keras 2. TensorFlow would import Keras 3 as well: a second on
+# every start.
+os.environ.setdefault('TF_USE_LEGACY_KERAS', '1')
 
 _HELP_FLAGS = {'--help', '-help', '--helpshort', '--helpfull'}
 

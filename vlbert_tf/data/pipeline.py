@@ -93,6 +93,9 @@ class ExampleSource:
   of_images: bool = False
 
 
+# To look for control flow on tensors, of which there is none, takes longer than
+# to trace the functions.
+@tf.autograph.experimental.do_not_convert
 def build_dataset(
   config: DataConfig,
   split: example_schema.SplitInfo,

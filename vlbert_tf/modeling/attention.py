@@ -52,7 +52,7 @@ def attend(
   return attend_with_weights(query, key, value, mask, rate, seed)[0]
 
 
-compiled_attend = tf.function(attend, jit_compile=True)
+compiled_attend = tf.function(attend, autograph=False, jit_compile=True)
 
 
 class MultiHeadAttention(tf_keras.layers.Layer):

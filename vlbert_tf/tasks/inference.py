@@ -32,7 +32,7 @@ def evaluate(
   metrics = task.build_metrics(training=False)
   examples = tf_keras.metrics.Sum('examples')
 
-  @tf.function
+  @tf.function(autograph=False)
   def step(batch):
     examples.update_state(batch[elements.EXAMPLE_WEIGHT])
     return task.validation_step(batch, model, metrics)
@@ -63,7 +63,7 @@ def predict_answers(
   """
   answers = tf.constant(task.answers)
 
-  @tf.function
+  @tf.function(autograph=False)
   def step(batch):
     logits = model(batch)[elements.ANSWER_LOGITS]
     return tf.gather(answers, tf.argmax(logits, axis=-1))
@@ -95,7 +95,7 @@ def predict_regions(
     stored, in the order of the records.
   """
 
-  @tf.function
+  @tf.function(autograph=False)
   def step(batch):
     logits = model(batch)[elements.ROI_LOGITS]
     best = refcoco.best_rois(logits, batch[elements.ROI_MASK])
@@ -131,7 +131,7 @@ def predict_choices(
     model of rationales judges them for each of the four answers.
   """
 
-  @tf.function
+  @tf.function(autograph=False)
   def step(batch):
     return tf.nn.softmax(model(batch)[elements.CANDIDATE_LOGITS])
 

@@ -59,7 +59,7 @@ def judge(
       f'model for {task.task_config.name}. Its metrics are printed without '
       '--report.'
     )
-  step = tf.function(model)
+  step = tf.function(model, autograph=False)
   found = defaultdict(list)
   for number, batch in enumerate(inference.with_progress(task, data)):
     outputs = step(batch)

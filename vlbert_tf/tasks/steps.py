@@ -32,7 +32,12 @@ class Loss:
 
 
 class SteppingTask(base_task.Task, abc.ABC):
-  """Losses normalised over all replicas; micro-batches, XLA, skipped steps."""
+  """Losses normalised over all replicas; micro-batches, XLA, skipped steps.
+
+  Steps and input are traced without AutoGraph, whose search for control flow
+  takes longer than the tracing: what depends on the value of a tensor is said
+  with `tf.cond`, `tf.where` or `tf.while_loop`.
+  """
 
   @abc.abstractmethod
   def compute_losses(
@@ -86,6 +91,7 @@ class SteppingTask(base_task.Task, abc.ABC):
     _ = optimizer.iterations
     return passes.skipping(optimizer)
 
+  @tf.autograph.experimental.do_not_convert
   def train_step(self, inputs, model, optimizer, metrics=None):
     """One update of one replica; see `base_task.Task.train_step`."""
     replica = tf.distribute.get_replica_context()
@@ -110,6 +116,7 @@ class SteppingTask(base_task.Task, abc.ABC):
     self._report_gradients(gradients, scale, metrics)
     return {self.loss: done.loss * _replicas()}
 
+  @tf.autograph.experimental.do_not_convert
   def validation_step(self, inputs, model, metrics=None):
     """One batch of one replica, without dropout."""
     sums = self._sums(model, inputs, None)
@@ -126,7 +133,7 @@ class SteppingTask(base_task.Task, abc.ABC):
 
     if self.compiles_step:
       # Its gradient is compiled as well. What crosses replicas stays outside.
-      forward = tf.function(forward, jit_compile=True)
+      forward = tf.function(forward, autograph=False, jit_compile=True)
     # XLA knows no strings, nor can they be cut into parts for it.
     batch = {name: x for name, x in inputs.items() if x.dtype != tf.string}
     parts = self.task_config.micro_batches
