@@ -41,6 +41,8 @@ def _subsets(*values):
   )
 
 
+# All that is said of a scene asks for the same counts, one text after another.
+@functools.lru_cache(maxsize=1)
 def description_counts(scene: Scene) -> collections.Counter[Description]:
   """How many objects fit each description; absent means none does."""
   return collections.Counter(
@@ -73,8 +75,8 @@ def unique_description(
   usable = [
     said
     for said in descriptions(each)
-    if said.length
-    and counts[said] == 1
+    if counts[said] == 1
+    and said.length
     and all(getattr(said, attribute) is None for attribute in hidden)
   ]
   if rng.random() < _SHORT_SHARE:
