@@ -62,6 +62,24 @@ def test_questions_go_all_the_way(fixtures, tmp_path):
   val, test = (json.loads(pathlib.Path(f).read_text()) for f in files.values())
   assert val == test
 
+  # The data set's own list of 3,129 answers instead of one from the questions.
+  listed = str(fixtures / 'vqa' / 'trainval_label2ans.json')
+  settings = runs.reads_text(fixtures, answers_file=listed)
+  model_dir = runs.train(
+    tmp_path, 'vqa', 'vlbert/vqa', 'val', 'listed', **settings
+  )
+  _predict(model_dir=model_dir, split='val', output=files['val'])
+  judged = _evaluate(results=files['val'], annotations=annotations)
+  inside = inference.evaluate(*runs.opened(model_dir, 'val'))
+  assert judged['overall'] == pytest.approx(
+    100 * inside['vqa_accuracy'], abs=0.01
+  )
+  known = set(json.loads(pathlib.Path(listed).read_text()))
+  assert len(known) == 3129
+  found = json.loads(pathlib.Path(files['val']).read_text())
+  assert len(found) == 177
+  assert known.issuperset(row['answer'] for row in found)
+
 
 @pytest.mark.parametrize(
   ('dataset', 'count'), [('captions', 50), ('coco_captions', 125)]
