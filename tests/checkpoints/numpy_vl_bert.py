@@ -154,8 +154,7 @@ class VlBert:
   def vqa(self, example):
     words = _words(example, 'question')
     text, _ = self.states(*self._joined(words, ([103], [0])), example)
-    inner = self.linear(text[len(words[0]) + 2], 'final_mlp.1')
-    return self.linear(np.maximum(inner, 0), 'final_mlp.4')
+    return self.classify(text[len(words[0]) + 2])
 
   def refcoco(self, example):
     _, rois = self.states(*self._joined(_words(example, 'query')), example)
@@ -175,8 +174,19 @@ class VlBert:
         example,
       )
       pooled = np.tanh(self.linear(text[0], 'vlbert.pooler.dense'))
-      scores.append(self.linear(pooled, 'final_mlp.1')[0])
+      scores.append(self.classify(pooled)[0])
     return np.array(scores)
+
+  def classify(self, state):
+    """By the kind that the names tell: 2fc, mlm or 1fc."""
+    if 'final_mlp.4.weight' in self.w:
+      inner = self.linear(state, 'final_mlp.1')
+      return self.linear(np.maximum(inner, 0), 'final_mlp.4')
+    if 'final_mlp.0.LayerNorm.weight' in self.w:
+      inner = gelu(self.linear(state, 'final_mlp.0.dense'))
+      inner = self.norm(inner, 'final_mlp.0.LayerNorm')
+      return self.linear(inner, 'final_mlp.2')
+    return self.linear(state, 'final_mlp.1')
 
 
 def _hidden(example, boxes):

@@ -10,7 +10,7 @@ import pytest
 
 from tests.checkpoints import golden, numpy_network, numpy_vl_bert
 from vlbert_tf import checkpoints
-from vlbert_tf.checkpoints import sources
+from vlbert_tf.checkpoints import sources, torch_files
 
 WIDTHS, DEPTHS = (4, 5, 6, 7), (2, 1, 2, 2)
 RNG = np.random.default_rng(11)
@@ -66,17 +66,23 @@ def _with_pixels(weights):
 
 
 def _images():
-  """Two images in a canvas, the second one smaller and with a RoI less."""
+  """Two images in a canvas, the second one smaller and with a RoI less.
+
+  The last RoI of the first is thinner than a cell of the map and at its edge,
+  so that RoIAlign reads beyond it.
+  """
   pixels = RNG.normal(0, 40, [2, 3, 75, 111]).astype(np.float32)
   pixels[1, :, 60:] = 0
   pixels[1, :, :, 90:] = 0
   boxes = np.array(
     [
-      [[0, 0, 110, 74], [3, 4, 60, 50], [40, 10, 109, 70], [8, 30, 20, 41]],
-      [[0, 0, 89, 59], [10, 5, 80, 55], [0, 0, 33, 58.5], [-2, -2, -2, -2]],
+      [[0, 0, 110, 74], [3, 4, 60, 50], [40, 10, 109, 70], [8, 30, 20, 41],
+       [106, 69, 110, 74]],
+      [[0, 0, 89, 59], [10, 5, 80, 55], [0, 0, 33, 58.5], [1, 2, 80, 9],
+       [-2, -2, -2, -2]],
     ],
     np.float32,
-  )
+  )  # fmt: skip
   size = np.array([[111, 75], [90, 60]], np.float32)
   return {'image': pixels, 'boxes': boxes, 'image_size': size}
 
@@ -130,27 +136,107 @@ def vcr(tmp_path_factory):
   return _loaded(tmp_path_factory.mktemp('vcr'), weights, 'vcr'), reference
 
 
-@pytest.mark.parametrize('outlines', ['', 'segms', 'roi_masks'])
+def _as_released(arrays):
+  """VCR's batch as the released code pads and packs it."""
+
+  def packed(name):
+    ids, tags = arrays[f'{name}_ids'], arrays[f'{name}_tags']
+    lengths = arrays[f'{name}_len'][..., None]
+    columns = np.stack([ids, np.maximum(tags, 0), np.zeros_like(ids)], axis=-1)
+    real = np.arange(ids.shape[-1]) < lengths
+    return np.where(real[..., None], columns, -2)
+
+  boxes = np.pad(arrays['boxes'], [(0, 0), (0, 0), (0, 2)])
+  boxes[boxes[..., 0] < -1] = -1
+  size = np.pad(arrays['image_size'], [(0, 0), (0, 3)], constant_values=1)
+  return {
+    'image': arrays['image'],
+    'boxes': boxes,
+    'masks': arrays['segms'],
+    'question': packed('question'),
+    'question_align_matrix': np.zeros([2, 6, 6]),
+    'answer_choices': packed('answer'),
+    'answer_align_matrix': np.zeros([2, 4, 5, 5]),
+    'im_info': size,
+  }
+
+
+@pytest.mark.parametrize('outlines', ['', 'segms', 'roi_masks', 'released'])
 def test_vcr_from_pixels(vcr, outlines):
   model, reference = vcr
   arrays = {
     **_images(),
     'question_ids': _words(2, 6), 'question_len': np.array([6, 4]),
-    'question_tags': np.array([[0, 2, 1, -1, 3, 0], [1, 0, -1, 2, 0, 0]]),
+    'question_tags': np.array([[0, 2, 1, -1, 4, 0], [1, 0, -1, 2, 0, 0]]),
     'answer_ids': _words(2, 4, 5),
     'answer_len': np.array([[5, 3, 4, 1], [2, 5, 5, 3]]),
     'answer_tags': RNG.integers(-1, 3, [2, 4, 5]),
   }  # fmt: skip
   given = dict(arrays)
   if outlines:
-    masks = RNG.integers(0, 2, [2, 4, 14, 14])
+    masks = RNG.integers(0, 2, [2, 5, 14, 14])
     arrays['segms'] = given[outlines] = masks.astype(np.float32)
+  if outlines == 'released':
+    given = _as_released(arrays)
 
   outputs = model(given)
 
   expected = [reference.vcr(e) for e in numpy_vl_bert.examples(arrays)]
   assert np.ptp(expected, axis=1).min() > 0.01
   np.testing.assert_allclose(outputs['answer_logits'], expected, atol=1e-4)
+
+
+def _classifier(kind, hidden, classes):
+  """Weights of a classifier, by what the released code calls it."""
+  layers = {
+    '1fc': {'1': (classes, hidden)},
+    '2fc': {'1': (20, hidden), '4': (classes, 20)},
+    'mlm': {'0.dense': (hidden, hidden), '2': (classes, hidden)},
+  }[kind]
+  weights = {}
+  for name, shape in layers.items():
+    weights[f'final_mlp.{name}.weight'] = RNG.normal(0, 0.2, shape)
+    weights[f'final_mlp.{name}.bias'] = RNG.normal(0, 0.2, shape[:1])
+  if kind == 'mlm':
+    weights['final_mlp.0.LayerNorm.weight'] = RNG.normal(1, 0.2, hidden)
+    weights['final_mlp.0.LayerNorm.bias'] = RNG.normal(0, 0.2, hidden)
+  return {name: value.astype(np.float32) for name, value in weights.items()}
+
+
+@pytest.mark.parametrize(
+  ('task', 'kind'),
+  [('vqa', '1fc'), ('vqa', 'mlm'), ('vcr', '2fc'), ('vcr', '1fc')],
+)
+def test_every_kind_of_classifier_there_and_back(tmp_path, task, kind):
+  inside = 'vlbert._module.' if task == 'vcr' else 'vlbert.'
+  weights = {
+    name.replace('vlbert.', inside, 1): value
+    for name, value in golden.state_dict('vqa_tiny').items()
+    if not name.startswith('final_mlp')
+  }
+  weights |= _classifier(kind, 64, 1 if task == 'vcr' else 40)
+  arrays = golden.arrays('vqa_tiny', 'inputs')
+  if task == 'vcr':
+    arrays['answer_ids'] = _words(3, 4, 5)
+    arrays['answer_len'] = RNG.integers(1, 6, [3, 4])
+
+  outputs = _loaded(tmp_path, weights, task)(arrays)
+
+  reference = numpy_vl_bert.VlBert(
+    {name.replace('._module', ''): value for name, value in weights.items()}
+  )
+  expected = [
+    getattr(reference, task)(e) for e in numpy_vl_bert.examples(arrays)
+  ]
+  np.testing.assert_allclose(outputs['answer_logits'], expected, atol=1e-4)
+  again = str(tmp_path / 'again.model')
+  sources.export('official_vlbert', str(tmp_path / 'ours'), again)
+  tensors = torch_files.read(again)
+  # A pooler that this task does not read is not kept.
+  unread = 'vlbert.pooler.' if task == 'vqa' else 'nothing'
+  for name, value in weights.items():
+    if not name.startswith(unread):
+      np.testing.assert_array_equal(tensors[name].read(), value, err_msg=name)
 
 
 @pytest.mark.parametrize(

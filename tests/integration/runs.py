@@ -21,7 +21,7 @@ def build(output_dir, dataset, *splits):
   )
 
 
-def train(folder: pathlib.Path, dataset, experiment, split, **task):
+def train(folder: pathlib.Path, dataset, experiment, split, name='', **task):
   data = {
     'path': str(folder / dataset), 'split': split, 'global_batch_size': 2
   }  # fmt: skip
@@ -40,7 +40,7 @@ def train(folder: pathlib.Path, dataset, experiment, split, **task):
       'rate_drops': [],
     },
   }
-  model_dir = folder / f'model_{task.get("sub_task", "")}'
+  model_dir = folder / f'model_{name or task.get("sub_task", "")}'
   params = experiments.load_experiment(experiment, [], str(override))
   one_device = tf.distribute.OneDeviceStrategy('CPU:0')
   runner.train(params, 'train', str(model_dir), one_device)

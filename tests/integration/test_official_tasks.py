@@ -6,12 +6,13 @@ import pathlib
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from tests.integration import runs
 from tests.tasks import small_detector
 from vlbert_tf.data.readers import refcoco
 from vlbert_tf.evaluation import refcoco as grounding
-from vlbert_tf.evaluation import vcr
+from vlbert_tf.evaluation import vcr, vqa
 from vlbert_tf.tasks import inference
 
 pytestmark = pytest.mark.slow
@@ -61,6 +62,24 @@ def test_questions_go_all_the_way(fixtures, tmp_path):
   # The same questions without their answers are answered in the same way.
   val, test = (json.loads(pathlib.Path(f).read_text()) for f in files.values())
   assert val == test
+
+  # The data set's own list of 3,129 answers instead of one from the questions.
+  listed = str(fixtures / 'vqa' / 'trainval_label2ans.json')
+  settings = runs.reads_text(fixtures, answers_file=listed)
+  model_dir = runs.train(
+    tmp_path, 'vqa', 'vlbert/vqa', 'val', 'listed', **settings
+  )
+  _predict(model_dir=model_dir, split='val', output=files['val'])
+  judged = _evaluate(results=files['val'], annotations=annotations)
+  inside = inference.evaluate(*runs.opened(model_dir, 'val'))
+  assert judged['overall'] == pytest.approx(
+    100 * inside['vqa_accuracy'], abs=0.01
+  )
+  known = set(json.loads(pathlib.Path(listed).read_text()))
+  assert len(known) == 3129
+  found = json.loads(pathlib.Path(files['val']).read_text())
+  assert len(found) == 177
+  assert known.issuperset(row['answer'] for row in found)
 
 
 @pytest.mark.parametrize(
@@ -197,6 +216,90 @@ def test_refcoco_plus_goes_all_the_way(fixtures, tmp_path):
   inside = inference.evaluate(*opened)
   assert judged['expressions'] == inside['examples']
   assert judged['accuracy'] == pytest.approx(100 * inside['accuracy'], abs=0.01)
+
+
+def _stand_ins(fixtures, folder, instances) -> pathlib.Path:
+  """Photos in the place of images that the samples do not hold, as large."""
+  folder.mkdir()
+  photos = sorted((fixtures / 'coco' / 'images').iterdir())
+  for row, photo in zip(instances['images'], photos, strict=False):
+    picture = Image.open(photo).convert('RGB')
+    picture = picture.resize((row['width'], row['height']))
+    picture.save(folder / row['file_name'])
+  return folder
+
+
+def test_real_references_go_all_the_way(fixtures, tmp_path):
+  """As their authors wrote them, among all boxes of four images."""
+  official = fixtures / 'refcoco+' / 'official'
+  refs, instances = official / 'refs(unc).p', official / 'instances.json'
+  content = json.loads(instances.read_text())
+  images = _stand_ins(fixtures, tmp_path / 'images', content)
+  rows = refcoco.read_plain_pickle(str(refs))
+  splits = sorted({row['split'] for row in rows})
+  source = f'refs={refs},instances={instances},images={images}'
+  manifest = runs.build(
+    tmp_path, 'refcoco', *(f'{split},{source}' for split in splits)
+  )
+  counts = [manifest['splits'][split]['annotations'] for split in splits]
+  assert sum(counts) == sum(len(row['sentences']) for row in rows) == 18
+
+  settings = runs.reads_text(fixtures)
+  model_dir = runs.train(
+    tmp_path, 'refcoco', 'vlbert/refcoco', splits[0], **settings
+  )
+  for split, count in zip(splits, counts, strict=True):
+    results = f'{tmp_path}/{split}.json'
+    opened = runs.opened(model_dir, split)
+    grounding.write_results(results, inference.predict_regions(*opened))
+    judged = _evaluate(
+      benchmark='refcoco', split=split, results=results,
+      annotations=refs, instances=instances,
+    )  # fmt: skip
+    assert judged['expressions'] == count
+    assert judged['accuracy'] == pytest.approx(
+      100 * inference.evaluate(*opened)['accuracy'], abs=0.01
+    )
+
+
+def test_real_questions_go_all_the_way(fixtures, tmp_path):
+  """Three on one image, whose answers tell neither image nor type."""
+  stem = fixtures / 'vqa' / 'official' / 'v2'
+  questions = f'{stem}_OpenEnded_mscoco_train2014_questions.json'
+  annotations = f'{stem}_mscoco_train2014_annotations.json'
+  image = {
+    'id': 458752, 'width': 64, 'height': 48,
+    'file_name': 'COCO_train2014_000000458752.jpg',
+  }  # fmt: skip
+  box = {'id': 1, 'image_id': 458752, 'category_id': 1, 'bbox': [4, 4, 30, 40]}
+  content = {
+    'images': [image],
+    'annotations': [box],
+    'categories': [{'id': 1, 'name': 'person'}],
+  }
+  images = _stand_ins(fixtures, tmp_path / 'images', content)
+  instances = tmp_path / 'instances.json'
+  instances.write_text(json.dumps(content))
+  manifest = runs.build(
+    tmp_path,
+    'vqa',
+    f'train,questions={questions},annotations={annotations},images={images},'
+    f'instances={instances}',
+  )
+  assert manifest['splits']['train']['annotations'] == 3
+
+  listed = str(fixtures / 'vqa' / 'trainval_label2ans.json')
+  settings = runs.reads_text(fixtures, answers_file=listed)
+  model_dir = runs.train(tmp_path, 'vqa', 'vlbert/vqa', 'train', **settings)
+  results = f'{tmp_path}/results.json'
+  opened = runs.opened(model_dir, 'train')
+  vqa.write_results(results, inference.predict_answers(*opened))
+  judged = _evaluate(results=results, annotations=annotations)
+
+  assert judged['questions'] == 3
+  assert judged['overall'] == pytest.approx(
+    100 * inference.evaluate(*opened)['vqa_accuracy'], abs=0.01
+  )
 
 
 def test_vcr_goes_all_the_way(fixtures, photos, tmp_path):

@@ -63,3 +63,40 @@ def test_xla_compiles_suppression():
   compiled = tf.function(suppression.best_of_overlapping, jit_compile=True)
 
   assert compiled(boxes, 0.5).numpy().tolist() == [[True, False]]
+
+
+@pytest.mark.parametrize(
+  ('compiled', 'known'), [(False, True), (False, False), (True, True)]
+)
+def test_blocks_of_boxes_are_suppressed_by_those_before(
+  monkeypatch, compiled, known
+):
+  monkeypatch.setattr(suppression, '_BLOCK', 16)
+  boxes = np.stack([_boxes(seed, 69) for seed in (3, 4)]).astype(np.float32)
+  groups = np.random.default_rng(5).integers(0, 2, [2, 71])
+  count = 71 if known else None
+  thin = tf.function(
+    lambda boxes, groups: suppression.best_of_overlapping(boxes, 0.3, groups),
+    input_signature=[
+      tf.TensorSpec([2, count, 4]), tf.TensorSpec([2, count], tf.int32)
+    ],
+    jit_compile=compiled,
+  )  # fmt: skip
+
+  stays = thin(tf.constant(boxes), tf.constant(groups, tf.int32)).numpy()
+
+  for row, group, row_stays in zip(boxes, groups, stays, strict=True):
+    for number in (0, 1):
+      own = np.flatnonzero(group == number)
+      kept = tf.image.non_max_suppression(
+        row[own], np.linspace(1, 0, len(own)), 71, 0.3
+      )
+      assert np.flatnonzero(row_stays & (group == number)).tolist() == (
+        own[kept.numpy()].tolist()
+      )
+
+
+def test_no_boxes_are_no_boxes():
+  stays = suppression.best_of_overlapping(tf.zeros([2, 0, 4]), 0.5)
+
+  assert stays.shape == (2, 0)

@@ -118,7 +118,9 @@ def heads_beside(source: str, path: str) -> int:
     beside = os.path.join(_place(path), name)
     if os.path.exists(beside):
       with open(beside, encoding='utf-8') as file:
-        return int(json.load(file).get('num_attention_heads', 0))
+        heads = json.load(file).get('num_attention_heads', 0)
+      if heads:
+        return int(heads)
   return 0
 
 

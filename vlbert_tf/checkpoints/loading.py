@@ -1,20 +1,15 @@
 """Converted weights as a function of raw arrays; see docs/checkpoints.md."""
 
-from collections.abc import Mapping
-
 import numpy as np
 import tensorflow as tf
 
 from vlbert_tf import elements
-from vlbert_tf.checkpoints import folder, models, raw_text
+from vlbert_tf.checkpoints import folder, models, raw_arrays, raw_text
+from vlbert_tf.checkpoints.raw_arrays import Arrays
 from vlbert_tf.checkpoints.raw_text import RawText, Section
 
-Arrays = Mapping[str, np.ndarray]
-
-# Padding rows of `boxes` hold -2.
-_PADDING = -1.5
-# Two spellings of outlines are in use.
-_OUTLINES = ('roi_masks', 'segms')
+# What the released code gives RoIs past the last one of any example.
+_NO_ROI = -10000.0
 
 
 def load(path: str, task: str) -> 'LoadedModel':
@@ -62,14 +57,15 @@ class LoadedModel:
       float32 arrays by the names in docs/checkpoints.md.
 
     Raises:
-      ValueError: an array is missing.
+      ValueError: an array is missing, has another shape, or names words or
+        RoIs that there are not.
     """
     outputs = self.outputs(arrays)
     return {name: np.asarray(value) for name, value in outputs.items()}
 
   def outputs(self, arrays: Arrays) -> dict[str, tf.Tensor]:
     """As a call, but as tensors, through which gradients flow."""
-    arrays = {name: np.asarray(value) for name, value in arrays.items()}
+    arrays = raw_arrays.named(arrays)
     predict = {
       models.PRETRAIN: self._pretrain,
       models.VQA: self._vqa,
@@ -79,7 +75,7 @@ class LoadedModel:
     return predict(arrays)
 
   def _pretrain(self, arrays):
-    ids = _array(arrays, 'text_ids')
+    ids = raw_arrays.one(arrays, 'text_ids')
     text, rois = self._states(
       arrays, raw_text.given(ids, _lengths(arrays, 'text', ids))
     )
@@ -88,7 +84,7 @@ class LoadedModel:
       outputs['relationship_logits'] = self.model.relationship.class_logits(
         text
       )
-    places = np.argwhere(_array(arrays, 'mlm_labels') >= 0)
+    places = np.argwhere(raw_arrays.one(arrays, 'mlm_labels') >= 0)
     if 'masked_word' not in self._new_heads:
       states = tf.gather_nd(text, places)[:, None]
       first = tf.zeros([len(places), 1], tf.int32)
@@ -97,7 +93,7 @@ class LoadedModel:
       ]
     if 'roi_category' not in self._new_heads:
       logits = self.model.roi_category(rois)
-      places = np.argwhere(_array(arrays, 'roi_masked') == 1)
+      places = np.argwhere(raw_arrays.one(arrays, 'roi_masked') == 1)
       outputs['mvrc_logits_at_masked'] = tf.gather_nd(logits, places)
       outputs.update(_roi_loss(arrays, logits))
     outputs.update(_other_losses(arrays, outputs))
@@ -116,14 +112,18 @@ class LoadedModel:
   def _refcoco(self, arrays):
     text = raw_text.joined(_section(arrays, 'query'))
     _, rois = self._states(arrays, text)
-    logits = self.model.roi_score(rois)
-    boxes = _array(arrays, 'boxes')[..., :4].astype(np.float32)
+    boxes, real = raw_arrays.real_rois(arrays, vcr=False)
+    past_all = np.arange(real.shape[1]) >= real.sum(axis=1).max()
+    logits = tf.where(past_all, _NO_ROI, self.model.roi_score(rois))
     best = logits.numpy().argmax(axis=1)
     predicted = np.take_along_axis(boxes, best[:, None, None], axis=1)[:, 0]
-    return {'roi_logits': logits, 'predicted_boxes': predicted}
+    return {
+      'roi_logits': logits,
+      'predicted_boxes': predicted / raw_arrays.scales(arrays),
+    }
 
   def _vcr(self, arrays):
-    answers = _array(arrays, 'answer_ids')
+    answers = raw_arrays.one(arrays, 'answer_ids')
     batch, choices = answers.shape[:2]
     question = _section(arrays, 'question')
     every = Section(
@@ -145,8 +145,10 @@ class LoadedModel:
 
   def _states(self, arrays: Arrays, text: RawText):
     """Final states: `[B, T, D]` and, with the whole image, `[B, R + 1, D]`."""
-    boxes = _array(arrays, 'boxes')[..., :4].astype(np.float32)
-    real = boxes[..., 0] > _PADDING
+    self._check_words(text)
+    boxes, real = raw_arrays.real_rois(
+      arrays, vcr=self.model.task == models.VCR
+    )
     hidden = arrays.get('roi_masked', np.zeros(real.shape)) == 1
     inputs = {
       elements.WORD_IDS: tf.constant(text.ids),
@@ -157,7 +159,7 @@ class LoadedModel:
       elements.ROI_MASKED: tf.constant((hidden & real)[:, 1:]),
       # Given as width and height.
       elements.IMAGE_SIZE: tf.constant(
-        _array(arrays, 'image_size')[:, 1::-1], tf.float32
+        raw_arrays.one(arrays, 'image_size')[:, 1::-1], tf.float32
       ),
     }
     boxes = np.where(real[..., None], boxes, 0.0)
@@ -168,30 +170,38 @@ class LoadedModel:
     real = np.repeat(real, len(text.ids) // len(real), axis=0)
     return states.text, tf.where(real[..., None], rois, 0.0)
 
+  def _check_words(self, text: RawText):
+    arch = self.model.architecture
+    unknown = text.ids[(text.ids < 0) | (text.ids >= arch.vocab_size)]
+    if unknown.size:
+      raise ValueError(
+        f'Ids of words are less than {arch.vocab_size}, the word embeddings '
+        f'of the weights. Received: {unknown[0]}.'
+      )
+    # RoIs and [END] have positions of their own.
+    limit = arch.max_positions - 2
+    longest = text.mask.sum(axis=1).max()
+    if longest > limit or text.ids.shape[1] > arch.max_positions:
+      raise ValueError(
+        f'A text has at most {limit} elements, by the position embeddings '
+        f'of the weights. Received: {longest} in {text.ids.shape[1]} places.'
+      )
+
   def _appearance(self, arrays, boxes, real) -> tf.Tensor:
     if self.model.architecture.resnet is None:
-      features = _array(arrays, 'roi_features').astype(np.float32)
+      features = raw_arrays.one(arrays, 'roi_features').astype(np.float32)
       return tf.constant(np.where(real[..., None], features, 0.0))
     # Channels come in the order of the published weights, blue first.
-    pixels = _array(arrays, 'image')[:, ::-1].transpose(0, 2, 3, 1)
-    outlines = [arrays[name] for name in _OUTLINES if name in arrays]
+    pixels = raw_arrays.one(arrays, 'image')[:, ::-1].transpose(0, 2, 3, 1)
+    outlines = arrays.get('roi_masks')
     # These weights' networks see padding as pixels.
     size = np.broadcast_to(np.float32(pixels.shape[1:3]), [len(pixels), 2])
     return self.model.backbone.roi_features(
       tf.constant(pixels, tf.float32),
       tf.constant(size),
       tf.constant(boxes),
-      tf.constant(outlines[0], tf.float32) if outlines else None,
+      None if outlines is None else tf.constant(outlines, tf.float32),
     )
-
-
-def _array(arrays: Arrays, name: str) -> np.ndarray:
-  if name not in arrays:
-    raise ValueError(
-      f'This model reads the array {name}. '
-      f'Received: {", ".join(sorted(arrays))}. See docs/checkpoints.md.'
-    )
-  return arrays[name]
 
 
 def _lengths(arrays: Arrays, name: str, ids: np.ndarray) -> np.ndarray:
@@ -201,7 +211,7 @@ def _lengths(arrays: Arrays, name: str, ids: np.ndarray) -> np.ndarray:
 
 
 def _section(arrays: Arrays, name: str) -> Section:
-  ids = _array(arrays, f'{name}_ids')
+  ids = raw_arrays.one(arrays, f'{name}_ids')
   return Section(ids, _lengths(arrays, name, ids), arrays.get(f'{name}_tags'))
 
 

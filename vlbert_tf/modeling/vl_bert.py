@@ -44,7 +44,12 @@ class VlBert(tf_keras.layers.Layer):
     self.architecture = architecture
     self.arithmetic = architecture.arithmetic
     if architecture.resnet is not None:
-      self.roi_features = RoiFeatures(architecture.resnet, name='roi_features')
+      self.roi_features = RoiFeatures(
+        architecture.resnet,
+        # Padding that counts as pixels ends where the map does.
+        border_cell=not self.arithmetic.network_sees_padding,
+        name='roi_features',
+      )
     self.visual_embedding = VisualEmbedding(
       architecture, name='visual_embedding'
     )

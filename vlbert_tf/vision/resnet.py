@@ -201,9 +201,19 @@ class RoiFeatures(tf_keras.layers.Layer):
   The architecture is a `modeling.resnets.ResNetArchitecture`.
   """
 
-  def __init__(self, architecture, **kwargs):
+  def __init__(self, architecture, border_cell=True, **kwargs):
+    """Creates the network.
+
+    Args:
+      architecture: of the network.
+      border_cell: whether the map's border goes on for one cell where RoIAlign
+        reads beyond it, as if the image were padded; off, it reads zeros, as
+        in the released code.
+      **kwargs: of Keras.
+    """
     super().__init__(**kwargs)
     self.architecture = architecture
+    self.border_cell = border_cell
     self.stem = ConvAffine(
       architecture.stem_width,
       architecture.stem_kernel_size,
@@ -297,10 +307,11 @@ class RoiFeatures(tf_keras.layers.Layer):
     Returns:
       `[B, N, A]`.
     """
-    # RoIAlign widens a RoI thinner than a cell, at a border beyond the map,
-    # where samples are 0. One more cell holds what a padded image has there.
-    features = tf.concat([features, features[:, -1:]], axis=1)
-    features = tf.concat([features, features[:, :, -1:]], axis=2)
+    if self.border_cell:
+      # RoIAlign widens a RoI thinner than a cell, at a border beyond the map,
+      # where samples are 0. One more cell holds what a padded image has there.
+      features = tf.concat([features, features[:, -1:]], axis=1)
+      features = tf.concat([features, features[:, :, -1:]], axis=2)
     aligned = roi_align(
       features,
       boxes,

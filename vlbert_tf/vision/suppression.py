@@ -4,6 +4,9 @@ import tensorflow as tf
 
 from vlbert_tf.boxes import iou
 
+# Boxes that are compared with all others at once.
+_BLOCK = 512
+
 
 def best_of_overlapping(
   boxes: tf.Tensor,
@@ -12,10 +15,9 @@ def best_of_overlapping(
 ) -> tf.Tensor:
   """Greedy non-maximum suppression.
 
-  A box stays unless a better one that stays overlaps it. That rule has one
-  solution, which is reached by applying it to all boxes at once until nothing
-  changes: a handful of times, against one step a box. Needs no operation
-  that XLA lacks.
+  A box stays unless a better one that stays overlaps it. Boxes are looked at a
+  block at a time, so that memory grows with their number and not with its
+  square. Needs no operation that XLA lacks.
 
   Args:
     boxes: float32 `[B, N, 4]`, the best first.
@@ -25,21 +27,64 @@ def best_of_overlapping(
   Returns:
     bool `[B, N]`, True where a box stays.
   """
-  overlap = iou(boxes, boxes) > iou_threshold
-  if groups is not None:
-    overlap &= groups[:, :, None] == groups[:, None, :]
-  order = tf.range(tf.shape(boxes)[1])
-  # [b, j, i]: j excludes i.
+  batch, count = tf.shape(boxes)[0], boxes.shape[1]
+  if count is None:
+    count = tf.shape(boxes)[1]
+    size = tf.clip_by_value(count, 1, _BLOCK)
+  else:
+    size = min(max(count, 1), _BLOCK)
+  blocks = (count + size - 1) // size
+  # Filled up with boxes without area, which exclude nothing.
+  rest = blocks * size - count
+  boxes = tf.pad(boxes, [[0, 0], [0, rest], [0, 0]])
+  if groups is None:
+    groups = tf.zeros([batch, count], tf.int32)
+  groups = tf.pad(groups, [[0, 0], [0, rest]])
+  nothing = tf.zeros([batch, blocks, size], tf.bool)
+
+  def with_block(number, stays):
+    first = number * size
+    block = tf.slice(boxes, [0, first, 0], [-1, size, 4])
+    group = tf.slice(groups, [0, first], [-1, size])
+    # [b, j, i]: j excludes i.
+    excludes = iou(boxes, block) > iou_threshold
+    excludes &= groups[:, :, None] == group[:, None, :]
+    before = tf.reshape(stays, [batch, blocks * size, 1])
+    remaining = ~tf.reduce_any(excludes & before, axis=1)
+    within = tf.slice(excludes, [0, first, 0], [-1, size, size])
+    own = (tf.range(blocks) == number)[:, None]
+    settled = own & _settled(within, remaining)[:, None]
+    return number + 1, tf.ensure_shape(stays | settled, nothing.shape)
+
+  _, stays = tf.while_loop(
+    lambda number, stays: number < blocks, with_block, (0, nothing)
+  )
+  return tf.reshape(stays, [batch, blocks * size])[:, :count]
+
+
+def _settled(overlap: tf.Tensor, candidates: tf.Tensor) -> tf.Tensor:
+  """Which candidates stay among themselves.
+
+  The rule has one solution, which is reached by applying it to all at once
+  until nothing changes: a handful of times, against one step a box.
+
+  Args:
+    overlap: bool `[B, n, n]`, of boxes of which the best come first.
+    candidates: bool `[B, n]`.
+
+  Returns:
+    bool `[B, n]`.
+  """
+  order = tf.range(tf.shape(overlap)[1])
   excludes = overlap & (order[:, None] < order[None, :])
 
   def applied(stays):
-    return ~tf.reduce_any(excludes & stays[:, :, None], axis=1)
+    return candidates & ~tf.reduce_any(excludes & stays[:, :, None], axis=1)
 
-  everything = tf.ones(tf.shape(boxes)[:2], tf.bool)
   _, stays = tf.while_loop(
     lambda before, stays: tf.reduce_any(before != stays),
     lambda before, stays: (stays, applied(stays)),
-    (everything, applied(everything)),
+    (candidates, applied(candidates)),
   )
   return stays
 

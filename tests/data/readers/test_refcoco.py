@@ -197,3 +197,89 @@ def test_the_official_sample_is_read_without_its_images(fixtures):
   assert sum(len(each.sentences) for each in references) == 18
   texts = [text for each in references for _, text in each.sentences]
   assert 'upright vase on end' in texts
+
+
+# As Python 2 wrote refs(umd).p of RefCOCOg: texts with S, in protocol 0.
+_REFCOCOG_ROW = """(dp{0}
+S'sent_ids'
+(lp{0}1
+I{sent}
+aI{other}
+asS'file_name'
+S'COCO_train2014_00000000000{image}_{ann}.jpg'
+sS'ann_id'
+I{ann}
+sS'ref_id'
+I{0}
+sS'image_id'
+I{image}
+sS'split'
+S'{split}'
+sS'sentences'
+(lp{0}2
+(dS'tokens'
+(lS'the'
+asS'raw'
+S'The {text}.'
+sS'sent_id'
+I{sent}
+sS'sent'
+S'the {text}'
+sa(dS'tokens'
+(lS'a'
+asS'raw'
+S'A {text}'
+sS'sent_id'
+I{other}
+sS'sent'
+S'a {text}'
+sasS'category_id'
+I1
+sa"""
+
+
+def test_the_files_of_refcocog_are_read_split_by_split(tmp_path, instances):
+  path = tmp_path / 'refs(umd).p'
+  rows = (
+    ('train', 7, 70, 'man with a coat that is red'),
+    ('val', 8, 80, 'boy'),
+    ('test', 7, 71, 'van behind the man'),
+    ('train', 8, 80, 'boy on the left'),
+  )
+  path.write_text(
+    '(lp1\n'
+    + ''.join(
+      _REFCOCOG_ROW.format(
+        k + 10, split=split, image=image, ann=ann, text=text,
+        sent=2 * k, other=2 * k + 1,
+      )
+      for k, (split, image, ann, text) in enumerate(rows)
+    )
+    + '.'
+  )  # fmt: skip
+
+  found = {
+    split: [
+      (image.image_id, e.expression_id, e.text, e.box)
+      for image in refcoco.read_images(str(path), split, IMAGES, instances)
+      for e in image.expressions
+    ]
+    for split in ('train', 'val', 'test')
+  }
+
+  coat, boy = (10.0, 5.0, 30.0, 20.0), (1.0, 2.0, 4.0, 6.0)
+  assert found == {
+    'train': [
+      ('7', 0, 'the man with a coat that is red', coat),
+      ('7', 1, 'a man with a coat that is red', coat),
+      ('8', 6, 'the boy on the left', boy),
+      ('8', 7, 'a boy on the left', boy),
+    ],
+    'val': [('8', 2, 'the boy', boy), ('8', 3, 'a boy', boy)],
+    'test': [
+      ('7', 4, 'the van behind the man', (80.0, 5.0, 100.0, 20.0)),
+      ('7', 5, 'a van behind the man', (80.0, 5.0, 100.0, 20.0)),
+    ],
+  }
+  with pytest.raises(ValueError, match='test, train, val.*testA'):
+    list(refcoco.read_images(str(path), 'testA', IMAGES, instances))
