@@ -11,10 +11,15 @@ that is not installed is left out and named. Prints Markdown.
 """
 
 import argparse
+import contextlib
 import os
 import statistics
 
 os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')
+
+# PyTorch's compiler crashes the process where TensorFlow was imported first.
+with contextlib.suppress(ImportError):
+  import torch._dynamo  # noqa: F401
 
 import tensorflow as tf
 
