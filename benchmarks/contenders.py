@@ -2,7 +2,8 @@
 
 Each is 12 layers of 768, or fewer, on the same batch of 8 sequences of 164
 elements, without dropout. A contender is a function that runs one pass and
-returns when it is done.
+returns when it is done. Beside them stands what bounds all of TensorFlow's: the
+products of their dense layers alone.
 """
 
 import dataclasses
@@ -20,6 +21,7 @@ from vlbert_tf.modeling.encoder import Encoder
 BATCH, LENGTH, HIDDEN, HEADS, INNER = 8, 164, 768, 12, 3072
 MODES, DTYPES = ('forward', 'train'), ('float32', 'bfloat16')
 REFERENCE = 'PyTorch eager'
+FLOOR = 'dense products alone'
 _RATE = 1e-4
 
 Work = Callable[[], object]
@@ -48,6 +50,7 @@ def encoders(
       'KerasHub': lambda: _keras_hub(layers, mode, dtype),
       'ours, xla: none': lambda: _ours(layers, mode, dtype, 'none'),
       'ours, xla: attention': lambda: _ours(layers, mode, dtype, 'attention'),
+      FLOOR: lambda: _products(layers, mode, dtype),
     }
   )
 
@@ -142,6 +145,34 @@ def _ours(layers, mode, dtype, xla) -> Work:
   return _tensorflow(
     lambda: encoder(x, mask)[0], encoder.trainable_variables, mode
   )
+
+
+def _products(layers, mode, dtype) -> Work:
+  """Nothing but the products of dense layers: what TensorFlow cannot beat."""
+  rng = np.random.default_rng(1)
+
+  def random(*shape):
+    return tf.Variable(tf.cast(rng.normal(size=shape), dtype))
+
+  rows = BATCH * LENGTH
+  widths = (
+    (HIDDEN, 3 * HIDDEN), (HIDDEN, HIDDEN), (HIDDEN, INNER), (INNER, HIDDEN),
+  )  # fmt: skip
+  x = {width: random(rows, width) for width in {w for p in widths for w in p}}
+  kernels = [random(*shape) for _ in range(layers) for shape in widths]
+
+  @tf.function
+  def step():
+    products = []
+    for kernel in kernels:
+      before, after = (x[width] for width in kernel.shape)
+      products.append(tf.matmul(before, kernel))
+      if mode == 'train':
+        products.append(tf.matmul(after, kernel, transpose_b=True))
+        products.append(tf.matmul(before, after, transpose_a=True))
+    return tf.stack([tf.cast(each[0, 0], tf.float32) for each in products])
+
+  return lambda: step().numpy()
 
 
 def _model_garden(layers, mode, dtype) -> Work:

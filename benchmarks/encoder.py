@@ -73,10 +73,14 @@ def goals(seconds: dict[str, list[float]]) -> list[str]:
       if name.startswith('ours') and name.endswith(dtype)
     ]
     if ours and theirs:
-      lines.append(
+      line = (
         f'- {dtype}, against {" or ".join(others)}: '
         f'{min(theirs) / min(ours):.2f} times as fast (goal {goal})'
       )
+      floor = medians.get(f'{contenders.FLOOR}, {dtype}')
+      if floor:
+        line += f'; dense products alone: {min(theirs) / floor:.2f} times'
+      lines.append(line)
   return lines
 
 
