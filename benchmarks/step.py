@@ -130,7 +130,9 @@ def table(rows, args) -> str:
   return '\n'.join([*lines, ''])
 
 
-def buckets(captions: str, layers: int, seconds: float, pairs: int = 8) -> str:
+def buckets(
+  captions: str, layers: int, seconds: float, clock: str, pairs: int = 8
+) -> str:
   """How much faster buckets are than padding to the longest."""
   step = pretraining.synthetic_step(layers)
   contents = {
@@ -144,6 +146,7 @@ def buckets(captions: str, layers: int, seconds: float, pairs: int = 8) -> str:
       for shape, content in contents.items()
     },
     rounds=9,
+    clock=clock,
     budget=seconds,
   )
   cost = {shape: statistics.median(each) for shape, each in took.items()}
@@ -153,7 +156,7 @@ def buckets(captions: str, layers: int, seconds: float, pairs: int = 8) -> str:
   padded = cost[TEXT_BUCKETS[-1], ROI_BUCKETS[-1]]
   lines = [
     f'{layers} layers, {pairs} pairs a step, words of captions, RoIs evenly '
-    f'between 10 and 100, groups of {_GROUP} batches:',
+    f'between 10 and 100, groups of {_GROUP} batches, {clock} seconds:',
     '',
     '| batches | mean s a step | speed |',
     '|---|---|---|',
@@ -200,6 +203,13 @@ def main() -> None:
   )
   parser.add_argument('--memory', action='store_true')
   parser.add_argument('--captions', default='')
+  parser.add_argument(
+    '--clock', choices=[*timing.CLOCKS], default='wall',
+    help='of the buckets; cpu where other programs run beside them',
+  )  # fmt: skip
+  parser.add_argument(
+    '--buckets_alone', action='store_true', help='no steps from records'
+  )
   parser.add_argument('--child', help=argparse.SUPPRESS)
   args = parser.parse_args()
   if args.child:
@@ -207,9 +217,11 @@ def main() -> None:
     print(json.dumps(result))
     return
   print(timing.heading('benchmarks.step'), flush=True)
-  print(table(MEMORY_ROWS if args.memory else ROWS, args), flush=True)
+  if not args.buckets_alone:
+    print(table(MEMORY_ROWS if args.memory else ROWS, args), flush=True)
   if args.captions:
-    print(buckets(args.captions, args.bucket_layers, args.seconds), flush=True)
+    args_of_buckets = args.captions, args.bucket_layers, args.seconds
+    print(buckets(*args_of_buckets, args.clock), flush=True)
 
 
 if __name__ == '__main__':
