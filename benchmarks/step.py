@@ -220,8 +220,10 @@ def main() -> None:
   if not args.buckets_alone:
     print(table(MEMORY_ROWS if args.memory else ROWS, args), flush=True)
   if args.captions:
-    args_of_buckets = args.captions, args.bucket_layers, args.seconds
-    print(buckets(*args_of_buckets, args.clock), flush=True)
+    print(
+      buckets(args.captions, args.bucket_layers, args.seconds, args.clock),
+      flush=True,
+    )
 
 
 if __name__ == '__main__':
