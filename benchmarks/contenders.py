@@ -23,6 +23,7 @@ MODES, DTYPES = ('forward', 'train'), ('float32', 'bfloat16')
 REFERENCE = 'PyTorch eager'
 FLOOR = 'dense products alone'
 _RATE = 1e-4
+_DROPOUT = 0.1
 
 Work = Callable[[], object]
 
@@ -59,7 +60,8 @@ def attention_cores(mode: str, dtype: str) -> dict[str, Work]:
   """The attention core of one layer, plain and compiled by XLA.
 
   Args:
-    mode: as in `encoders`; `train` takes gradients of query, key and value.
+    mode: as in `encoders`; `train` takes gradients of query, key and value,
+      without dropout and with the paper's.
     dtype: of query, key and value.
 
   Returns:
@@ -70,7 +72,9 @@ def attention_cores(mode: str, dtype: str) -> dict[str, Work]:
   parts = [tf.Variable(tf.cast(x, dtype)) for x in rng.normal(size=shape) * 0.5]
   mask = tf.constant(_inputs()[1])
 
-  def core_of(attend):
+  def core_of(attend, rate=0.0):
+    seed = tf.constant([1, 2]) if rate else None
+
     @tf.function
     def forward():
       return attend(*parts, mask)
@@ -79,16 +83,21 @@ def attention_cores(mode: str, dtype: str) -> dict[str, Work]:
     def train():
       with tf.GradientTape() as tape:
         tape.watch(parts)
-        loss = tf.reduce_sum(tf.cast(attend(*parts, mask), tf.float32) ** 2)
+        context = attend(*parts, mask, rate, seed)
+        loss = tf.reduce_sum(tf.cast(context, tf.float32) ** 2)
       return tape.gradient(loss, parts)
 
     step = train if mode == 'train' else forward
     return lambda: [x.numpy() for x in tf.nest.flatten(step())]
 
-  return {
-    'plain': core_of(attention.attend),
-    'XLA': core_of(attention.compiled_attend),
-  }
+  cores = {'plain': attention.attend, 'XLA': attention.compiled_attend}
+  works = {name: core_of(attend) for name, attend in cores.items()}
+  if mode == 'train':
+    works |= {
+      f'{name}, dropout': core_of(attend, _DROPOUT)
+      for name, attend in cores.items()
+    }
+  return works
 
 
 def _made(makers: dict[str, Callable[[], Work]]):

@@ -116,7 +116,10 @@ def main() -> None:
   for name in ('modes', 'dtypes'):
     every = getattr(contenders, name.upper())
     parser.add_argument(f'--{name}', nargs='+', choices=every, default=every)
-  parser.add_argument('--layers', type=int, default=12)
+  parser.add_argument(
+    '--layers', type=int, default=12,
+    help='of the encoders; 0 measures the attention core alone',
+  )  # fmt: skip
   parser.add_argument('--rounds', type=int, default=7)
   parser.add_argument(
     '--seconds', type=float, default=45.0,
@@ -127,7 +130,7 @@ def main() -> None:
   args = parser.parse_args()
   tf.config.threading.set_intra_op_parallelism_threads(args.threads)
   print(timing.heading('benchmarks.encoder'), flush=True)
-  for mode in args.modes:
+  for mode in args.modes if args.layers else ():
     print(encoders(mode, args), flush=True)
   for mode in args.modes:
     print(attention(mode, args), flush=True)
