@@ -2,7 +2,8 @@
 
 Each is 12 layers of 768, or fewer, on the same batch of 8 sequences of 164
 elements, without dropout. A contender is a function that runs one pass and
-returns when it is done.
+returns when it is done. Beside them stands what bounds all of TensorFlow's: the
+products of their dense layers alone.
 """
 
 import dataclasses
@@ -20,7 +21,9 @@ from vlbert_tf.modeling.encoder import Encoder
 BATCH, LENGTH, HIDDEN, HEADS, INNER = 8, 164, 768, 12, 3072
 MODES, DTYPES = ('forward', 'train'), ('float32', 'bfloat16')
 REFERENCE = 'PyTorch eager'
+FLOOR = 'dense products alone'
 _RATE = 1e-4
+_DROPOUT = 0.1
 
 Work = Callable[[], object]
 
@@ -48,6 +51,7 @@ def encoders(
       'KerasHub': lambda: _keras_hub(layers, mode, dtype),
       'ours, xla: none': lambda: _ours(layers, mode, dtype, 'none'),
       'ours, xla: attention': lambda: _ours(layers, mode, dtype, 'attention'),
+      FLOOR: lambda: _products(layers, mode, dtype),
     }
   )
 
@@ -56,7 +60,8 @@ def attention_cores(mode: str, dtype: str) -> dict[str, Work]:
   """The attention core of one layer, plain and compiled by XLA.
 
   Args:
-    mode: as in `encoders`; `train` takes gradients of query, key and value.
+    mode: as in `encoders`; `train` takes gradients of query, key and value,
+      without dropout and with the paper's.
     dtype: of query, key and value.
 
   Returns:
@@ -67,7 +72,9 @@ def attention_cores(mode: str, dtype: str) -> dict[str, Work]:
   parts = [tf.Variable(tf.cast(x, dtype)) for x in rng.normal(size=shape) * 0.5]
   mask = tf.constant(_inputs()[1])
 
-  def core_of(attend):
+  def core_of(attend, rate=0.0):
+    seed = tf.constant([1, 2]) if rate else None
+
     @tf.function
     def forward():
       return attend(*parts, mask)
@@ -76,16 +83,21 @@ def attention_cores(mode: str, dtype: str) -> dict[str, Work]:
     def train():
       with tf.GradientTape() as tape:
         tape.watch(parts)
-        loss = tf.reduce_sum(tf.cast(attend(*parts, mask), tf.float32) ** 2)
+        context = attend(*parts, mask, rate, seed)
+        loss = tf.reduce_sum(tf.cast(context, tf.float32) ** 2)
       return tape.gradient(loss, parts)
 
     step = train if mode == 'train' else forward
     return lambda: [x.numpy() for x in tf.nest.flatten(step())]
 
-  return {
-    'plain': core_of(attention.attend),
-    'XLA': core_of(attention.compiled_attend),
-  }
+  cores = {'plain': attention.attend, 'XLA': attention.compiled_attend}
+  works = {name: core_of(attend) for name, attend in cores.items()}
+  if mode == 'train':
+    works |= {
+      f'{name}, dropout': core_of(attend, _DROPOUT)
+      for name, attend in cores.items()
+    }
+  return works
 
 
 def _made(makers: dict[str, Callable[[], Work]]):
@@ -142,6 +154,34 @@ def _ours(layers, mode, dtype, xla) -> Work:
   return _tensorflow(
     lambda: encoder(x, mask)[0], encoder.trainable_variables, mode
   )
+
+
+def _products(layers, mode, dtype) -> Work:
+  """Nothing but the products of dense layers: what TensorFlow cannot beat."""
+  rng = np.random.default_rng(1)
+
+  def random(*shape):
+    return tf.Variable(tf.cast(rng.normal(size=shape), dtype))
+
+  rows = BATCH * LENGTH
+  widths = (
+    (HIDDEN, 3 * HIDDEN), (HIDDEN, HIDDEN), (HIDDEN, INNER), (INNER, HIDDEN),
+  )  # fmt: skip
+  x = {width: random(rows, width) for width in {w for p in widths for w in p}}
+  kernels = [random(*shape) for _ in range(layers) for shape in widths]
+
+  @tf.function
+  def step():
+    products = []
+    for kernel in kernels:
+      before, after = (x[width] for width in kernel.shape)
+      products.append(tf.matmul(before, kernel))
+      if mode == 'train':
+        products.append(tf.matmul(after, kernel, transpose_b=True))
+        products.append(tf.matmul(before, after, transpose_a=True))
+    return tf.stack([tf.cast(each[0, 0], tf.float32) for each in products])
+
+  return lambda: step().numpy()
 
 
 def _model_garden(layers, mode, dtype) -> Work:

@@ -47,17 +47,21 @@ def points() -> list[str]:
   ]
 
 
-def measure(point: str, layers: int, seconds: float) -> dict[str, float]:
+def measure(
+  point: str, layers: int, seconds: float, clock: str = 'wall'
+) -> dict[str, float]:
   """Times a step for some seconds, three of them at least.
 
   Args:
     point: of `points`.
     layers: of the encoder.
     seconds: about how long.
+    clock: of `timing.CLOCKS`.
 
   Returns:
     Seconds of a step, their least and most, and GiB of the process.
   """
+  now = timing.CLOCKS[clock]
   axis, size = point[0], int(point[1:])
   if axis == 'N':
     step = _replicas_step(size)
@@ -68,9 +72,9 @@ def measure(point: str, layers: int, seconds: float) -> dict[str, float]:
   taken: list[float] = []
   begin = time.perf_counter()
   while len(taken) < _FEWEST or time.perf_counter() - begin < seconds:
-    start = time.perf_counter()
+    start = now()
     step()
-    taken.append(time.perf_counter() - start)
+    taken.append(now() - start)
   return {
     'median': statistics.median(taken),
     'least': min(taken),
@@ -207,6 +211,7 @@ def _in_a_process(point: str, args) -> dict[str, float]:
   command = [
     sys.executable, '-m', 'benchmarks.growth', f'--child={point}',
     f'--layers={args.layers}', f'--seconds={args.seconds}',
+    f'--clock={args.clock}',
   ]  # fmt: skip
   done = subprocess.run(command, capture_output=True, text=True, check=False)
   if done.returncode:
@@ -227,10 +232,15 @@ def main() -> None:
     '--points', default=','.join(points()), help='an axis and a size each'
   )
   parser.add_argument('--plot', default='', help='PNG that is drawn')
+  parser.add_argument(
+    '--clock', choices=[*timing.CLOCKS], default='wall',
+    help='cpu where other programs run beside this one, of all its threads',
+  )  # fmt: skip
   parser.add_argument('--child', help=argparse.SUPPRESS)
   args = parser.parse_args()
   if args.child:
-    print(json.dumps(measure(args.child, args.layers, args.seconds)))
+    result = measure(args.child, args.layers, args.seconds, args.clock)
+    print(json.dumps(result))
     return
   print(timing.heading('benchmarks.growth'), flush=True)
   results = {

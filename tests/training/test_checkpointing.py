@@ -69,6 +69,17 @@ def test_the_newest_checkpoints_are_kept_and_found(tmp_path):
   assert checkpointing.newest_whole(str(tmp_path / 'none')) == ''
 
 
+def test_the_step_of_several_replicas_names_a_checkpoint(tmp_path):
+  run = _Run(tmp_path)
+  with tf.distribute.MirroredStrategy(['CPU:0', 'CPU:1']).scope():
+    step = tf.Variable(7, dtype=tf.int64)
+
+  # As the handler of preemption asks for it.
+  saved = run.save_at(7, checkpoint_number=step, check_interval=False)
+
+  assert _step_of(saved) == 7
+
+
 @pytest.mark.parametrize('damage', ['cut', 'changed', 'missing', 'index'])
 def test_a_torn_checkpoint_is_skipped_with_a_warning(tmp_path, caplog, damage):
   run = _Run(tmp_path)

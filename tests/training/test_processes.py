@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import threading
+import typing
 
 import numpy as np
 import pytest
@@ -63,6 +64,8 @@ def _override(records, **trainer):
 class Run:
   """A process of vlbert-train, whose log is read as it comes."""
 
+  started: typing.ClassVar[list[subprocess.Popen]] = []
+
   def __init__(self, settings, model_dir, environment=None):
     self.process = subprocess.Popen(
       [
@@ -73,6 +76,7 @@ class Run:
       env={**os.environ, **(environment or {})},
       stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
+    self.started.append(self.process)
     self.log = ''
     self._lines = queue.Queue()
     # Read to its end whether anybody waits or not: a full pipe would hold up
@@ -106,6 +110,14 @@ class Run:
 
   def end_well(self):
     assert self.end() == 0, self.log[-3000:]
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_left_running():
+  """After a failure as well, when one worker may still wait for the other."""
+  yield
+  while Run.started:
+    Run.started.pop().kill()
 
 
 def _assert_equal(parts, whole):

@@ -128,7 +128,7 @@ class Checkpoints(tf.train.CheckpointManager):
 
   def save(
     self,
-    checkpoint_number: int | None = None,
+    checkpoint_number: int | tf.Variable | None = None,
     check_interval: bool = True,
     options: tf.train.CheckpointOptions | None = None,
   ) -> str | None:
@@ -150,7 +150,11 @@ class Checkpoints(tf.train.CheckpointManager):
       due = self._saved_step + self._interval
       if step == self._saved_step or (check_interval and step < due):
         return None
-    number = step if checkpoint_number is None else int(checkpoint_number)
+    number = step
+    if checkpoint_number is not None:
+      # At preemption it is the trainer's variable, which with several replicas
+      # is no number to `int`.
+      number = int(tf.convert_to_tensor(checkpoint_number))
     path = os.path.join(self.directory, f'ckpt-{number}')
     try:
       saved = super().save(checkpoint_number=number, options=options)
