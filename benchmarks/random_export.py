@@ -27,15 +27,19 @@ def write(folder: str, recipe: str = 'configs/vqa/base.yaml') -> str:
     The folder of its versions.
   """
   with tempfile.TemporaryDirectory() as place:
-    vocab, answers = (str(pathlib.Path(place, name)) for name in 'va')
-    records.write_vocabulary(vocab)
-    pathlib.Path(answers).write_text(
-      ''.join(f'answer {k}\n' for k in range(_ANSWERS))
+    vocab, answers, categories = (
+      str(pathlib.Path(place, name)) for name in ('vocab', 'answers', 'names')
     )
+    records.write_vocabulary(vocab)
+    _write_lines(answers, _ANSWERS)
+    _write_lines(categories, records.CATEGORIES)
     # As an export does.
     task = {
-      'vocab_file': vocab, 'answers_file': answers, 'model': {'xla': 'none'},
-    }  # fmt: skip
+      'vocab_file': vocab,
+      'answers_file': answers,
+      'categories_file': categories,
+      'model': {'xla': 'none'},
+    }
     params = experiments.load_experiment(
       saved.VQA, [recipes.find(recipe)], str({'task': task})
     )
@@ -45,6 +49,10 @@ def write(folder: str, recipe: str = 'configs/vqa/base.yaml') -> str:
     served.root, f'{versions}/1', signatures=served.signatures
   )
   return versions
+
+
+def _write_lines(path: str, count: int) -> None:
+  pathlib.Path(path).write_text(''.join(f'number {k}\n' for k in range(count)))
 
 
 def _untrained(task: VqaTask) -> Trained:
