@@ -141,7 +141,8 @@ format: $(READY)
 # Needs uv. pip has the last word: it refuses some packages that uv takes.
 lock:
 	uv pip compile --quiet --universal --python-version 3.11 --extra dev \
-	  --no-header --no-annotate pyproject.toml --output-file requirements.lock
+	  --no-header --no-annotate --no-strip-extras pyproject.toml \
+	  --output-file requirements.lock
 	uv venv --quiet --seed --clear --python 3.11 build/lock
 	build/lock/bin/pip install --quiet --disable-pip-version-check \
 	  --dry-run --no-deps --requirement requirements.lock

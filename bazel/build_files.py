@@ -203,7 +203,15 @@ class BuildFiles:
     return _label(owner, str(inside), folder)
 
   def _data_labels(self, source: source_tree.Source) -> list[str]:
-    return [self._data_label(p, source.folder) for p in self._data[source]]
+    # A glob ends where another BUILD file begins.
+    below = [
+      folder
+      for path in self._data[source] & self._folders
+      for folder in self._folders
+      if folder.startswith(f'{path}/')
+    ]
+    paths = {*self._data[source], *below}
+    return [self._data_label(path, source.folder) for path in paths]
 
   def _visibility(self, source: source_tree.Source) -> list[str]:
     if source.path.parts[0] not in {

@@ -21,12 +21,13 @@ def _normalized(name):
     return name.lower().replace("-", "_").replace(".", "_")
 
 def _versions(text):
-    """Versions by normalized name, of lines like `numpy==2.1.3 ; marker`."""
+    """Versions by normalized name, of lines like `etils[enp]==1.15 ; marker`."""
     versions = {}
     for line in text.splitlines():
         name, equals, version = line.partition(";")[0].partition("==")
         if equals and not line.startswith("#"):
-            versions[_normalized(name.strip())] = version.strip()
+            name = name.partition("[")[0].strip()
+            versions[_normalized(name)] = version.strip()
     return versions
 
 def _environment_packages_impl(repository_ctx):
@@ -69,7 +70,7 @@ environment_packages = repository_rule(
         "lock": attr.label(
             mandatory = True,
             allow_single_file = True,
-            doc = "The lock file: lines like `numpy==2.1.3 ; marker`.",
+            doc = "The lock file: lines like `etils[enp]==1.15 ; marker`.",
         ),
     },
     doc = """A hub with a py_library `@NAME//PACKAGE` for each locked package.

@@ -42,19 +42,19 @@ def pytest_test(name, srcs, deps, data = [], size = "medium", **kwargs):
 
 def _start_impl(ctx):
     module, _, function = ctx.attr.entry_point.partition(":")
-    file = ctx.actions.declare_file(ctx.label.name + ".py")
-    ctx.actions.write(file, _START.format(
+    ctx.actions.write(ctx.outputs.out, _START.format(
         function = function,
         installed_name = ctx.attr.installed_name,
         module = module,
     ))
-    return [DefaultInfo(files = depset([file]))]
 
 _start = rule(
     implementation = _start_impl,
     attrs = {
         "entry_point": attr.string(mandatory = True),
         "installed_name": attr.string(mandatory = True),
+        # rules_python wants a target for what is `main`.
+        "out": attr.output(mandatory = True),
     },
 )
 
@@ -67,16 +67,17 @@ def program(name, entry_point, installed_name, deps):
       installed_name: what pip installs it as.
       deps: has the module.
     """
-    start = name + "_start"
+    start = name + "_start.py"
     _start(
-        name = start,
+        name = name + "_start",
         entry_point = entry_point,
         installed_name = installed_name,
+        out = start,
     )
     py_binary(
         name = name,
         srcs = [start],
         legacy_create_init = 0,
-        main = start + ".py",
+        main = start,
         deps = deps,
     )

@@ -2,11 +2,14 @@
 
   python -m benchmarks.serving --model_dir=build/demo/export
   python -m benchmarks.serving --model_dir=EXPORT --seconds=60 --clients=32
+  python -m benchmarks.serving --random_base --clients=2 --max_batch_size=2
 
 Server and clients share the machine and speak over its loopback. Each way of
 serving is measured twice: one client that waits for each answer, and many at
 the same time. The share outside the model is the part of a lone client's
-waiting in which the graph did not run. Prints a table.
+waiting in which the graph did not run. An export with a detector is asked
+without RoIs. --random_base serves a model of the paper's size, from pixels,
+with random weights. Prints a table.
 """
 
 import argparse
@@ -25,10 +28,13 @@ import time
 import urllib.request
 from collections.abc import Iterator, Sequence
 
+import grpc
 import PIL.Image
 from absl import logging
 
+from benchmarks import timing
 from serving import async_client, connection, images, requests
+from serving.web import metadata
 
 # Warming up every shape of an export is most of it.
 _START_SECONDS = 900
@@ -73,6 +79,18 @@ class Server:
 
   address: str
   metrics: str
+
+  def finds_rois(self) -> bool:
+    """Whether questions need no boxes."""
+    kind = metadata.SIGNATURES
+    with grpc.insecure_channel(self.address) as channel:
+      call = channel.unary_unary(
+        kind.method,
+        request_serializer=kind.request.SerializeToString,
+        response_deserializer=kind.response.FromString,
+      )
+      found = metadata.input_names(call(kind.request_for('vlbert')))
+    return 'boxes' not in found['answer']
 
   def model_seconds(self) -> float:
     """Time of all runs of the graph until now."""
@@ -121,21 +139,19 @@ async def measure(
   request: requests.Request,
   clients: int,
   seconds: float,
-  has_detector: bool = False,
 ) -> Measurement:
   """Asks the same thing over and over.
 
   Args:
     server: that is asked.
-    request: that is sent.
+    request: that is sent; one without boxes wants an export with a detector.
     clients: requests under way at a time.
     seconds: after which no new one is sent.
-    has_detector: whether the export has one.
   """
   latencies, failures = [], 0
   async with async_client.AsyncClient(
     server.address,
-    has_detector=has_detector,
+    has_detector=request.boxes is None,
     backoff=connection.Backoff(retries=0),
     timeout_seconds=120,
   ) as client:
@@ -174,17 +190,33 @@ def main() -> None:
     'batch_timeout_micros { value: 2000 } num_batch_threads { value: 2 } '
     f'max_enqueued_batches {{ value: 100 }} allowed_batch_sizes: {sizes}'
   )
-  request = _request(given.image_side, given.boxes)
+  rates = {}
+  print(timing.heading('benchmarks.serving'))
   print('| batching | clients | answers/s | p50 ms | p99 ms | outside model |')
   print('|---|---|---|---|---|---|', flush=True)
-  for name, parameters in (('off', ''), ('on', batching)):
-    with serving(given.model_dir, parameters) as server:
-      for clients in (1, given.clients):
-        logging.info('Batching %s, %d clients', name, clients)
-        found = asyncio.run(
-          measure(server, request, clients, given.seconds, given.has_detector)
-        )
-        _print_row(name, clients, found)
+  with _model_dir(given) as model_dir:
+    for name, parameters in (('off', ''), ('on', batching)):
+      with serving(model_dir, parameters) as server:
+        boxes = None if server.finds_rois() else given.boxes
+        request = _request(given.image_side, boxes)
+        for clients in (1, given.clients):
+          logging.info('Batching %s, %d clients', name, clients)
+          found = asyncio.run(measure(server, request, clients, given.seconds))
+          _print_row(name, clients, found)
+          rates[name] = found.rate
+  gain = rates['on'] / rates['off']
+  print(f'\nBatching: {gain:.2f} times the answers of {given.clients} clients.')
+
+
+@contextlib.contextmanager
+def _model_dir(given: argparse.Namespace) -> Iterator[str]:
+  if not given.random_base:
+    yield given.model_dir
+    return
+  from benchmarks import random_export  # it imports TensorFlow
+
+  with tempfile.TemporaryDirectory() as folder:
+    yield random_export.write(folder)
 
 
 def _arguments() -> argparse.Namespace:
@@ -192,21 +224,24 @@ def _arguments() -> argparse.Namespace:
     description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
   )
   add = parser.add_argument
-  add('--model_dir', required=True, help='versions of an export for questions')
+  which = parser.add_mutually_exclusive_group(required=True)
+  which.add_argument('--model_dir', help='versions of an export for questions')
+  which.add_argument('--random_base', action='store_true', help='see above')
   add('--seconds', type=float, default=20, help='length of each measurement')
   add('--clients', type=int, default=16, help='requests under way at a time')
-  add('--has_detector', action='store_true', help='it is not asked for RoIs')
   add('--boxes', type=int, default=10, help='RoIs of a question')
   add('--image_side', type=int, default=256, help='pixels of the image')
   add('--max_batch_size', type=int, default=8, help='of the batches')
   return parser.parse_args()
 
 
-def _request(side: int, boxes: int) -> requests.Question:
+def _request(side: int, boxes: int | None) -> requests.Question:
   """A question about noise, which compresses as little as any photo."""
   file = io.BytesIO()
   PIL.Image.effect_noise((side, side), 60).convert('RGB').save(file, 'JPEG')
-  rois = [(i * side / 2 / boxes, 0, side / 2, side) for i in range(boxes)]
+  rois = boxes and [
+    (i * side / 2 / boxes, 0, side / 2, side) for i in range(boxes)
+  ]
   return requests.Question(
     image=images.read_image(file.getvalue()),
     text='What color is the small thing on the left?',

@@ -101,8 +101,7 @@ def _on_boxes(served: ServedModel) -> dict[str, str]:
   return {
     name.partition('_on_')[0]: name
     for name, contract in served.contracts.items()
-    if {'image', 'boxes'} <= contract.inputs.keys()
-    and name != signatures.DEFAULT
+    if 'boxes' in contract.inputs and name != signatures.DEFAULT
   }
 
 

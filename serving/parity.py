@@ -12,7 +12,7 @@ import tensorflow as tf
 from serving import signatures
 from serving.calls import Arrays, Call
 from vlbert_tf import elements
-from vlbert_tf.data import pipeline
+from vlbert_tf.data import pipeline, record_contents
 from vlbert_tf.tasks import base, refcoco, saved, vcr
 from vlbert_tf.tasks.trained import Trained
 
@@ -25,7 +25,8 @@ def calls(trained: Trained, names: dict[str, str]) -> list[Call]:
 
   Args:
     trained: that has records; of another there are no calls.
-    names: keys of the signatures that take boxes, by their function.
+    names: keys of the signatures that take boxes with an image or with
+      features, as the model reads them, by their function.
 
   Returns:
     One call, or none where there are no records or no such predictions.
@@ -41,7 +42,7 @@ def calls(trained: Trained, names: dict[str, str]) -> list[Call]:
   config.override(change)
   try:
     batch = next(iter(task.build_inputs(data)))
-    raw = next(iter(_raw(task, data, texts)))
+    raw = next(iter(_raw(trained, data, texts)))
   finally:
     config.override(before)
   inputs = _inputs(trained, {k: v.numpy() for k, v in raw.items()}, texts)
@@ -67,26 +68,35 @@ def _has_records(trained: Trained) -> bool:
   return bool(path) and tf.io.gfile.exists(path)
 
 
-def _raw(task, data, texts: dict[str, str]) -> Iterator:
+def _raw(trained: Trained, data, texts: dict[str, str]) -> Iterator:
   """Batches of the same records, as they are stored."""
+  reads_features = trained.architecture.resnet is None
 
   def prepare(record, epoch):
     del epoch
     row = record[pipeline.ROWS][0]
     boxes = record['roi/box']
     stored = {name: record[key][row] for name, key in texts.items()}
+    if reads_features:
+      stored['image_size'] = tf.stack(
+        [record['image/height'], record['image/width']]
+      )
+      stored['appearance'] = record[record_contents.ROI_FEATURE]
+      stored['image_appearance'] = record[record_contents.IMAGE_FEATURE]
+    else:
+      stored['image'] = record[record_contents.ENCODED]
     if 'roi/tag' in record:
       stored['roi_tags'] = record['roi/tag']
       stored['outlines'] = record['roi/polygons']
     return {
-      'image': record['image/encoded'],
       'boxes': boxes,
       _REAL: tf.ones(tf.shape(boxes)[:1], tf.bool),
       **stored,
     }
 
   source = pipeline.ExampleSource(prepare=prepare, finish=lambda batch: batch)
-  return iter(pipeline.build_dataset(data, task.open_split(data), source))
+  split = trained.records.open_split(data)
+  return iter(pipeline.build_dataset(data, split, source))
 
 
 def _inputs(trained: Trained, raw: Arrays, texts) -> Arrays:
@@ -95,13 +105,27 @@ def _inputs(trained: Trained, raw: Arrays, texts) -> Arrays:
   boxes = np.where(
     real[..., None], raw['boxes'][:, :most], signatures.PADDING_COORDINATE
   )
-  inputs = {'image': raw['image'], 'boxes': boxes.astype(np.float32)}
+  inputs = {**_visual(trained, raw, most), 'boxes': boxes.astype(np.float32)}
   if trained.outlines:
     inputs['outlines'] = np.where(real, raw['outlines'][:, :most], b'')
   if trained.task == saved.VCR:
     tags = np.where(real, raw['roi_tags'][:, :most], -1)
     return {**inputs, **_choice(trained, raw, tags)}
   return {**inputs, **{name: raw[name] for name in texts}}
+
+
+def _visual(trained: Trained, raw: Arrays, most: int) -> Arrays:
+  """Images, or the features of at most so many RoIs."""
+  if trained.architecture.resnet is not None:
+    return {'image': raw['image']}
+  image_appearance = raw['image_appearance'].astype(np.float32)
+  if trained.architecture.arithmetic.image_appearance == 'mean':
+    image_appearance = np.zeros_like(image_appearance)
+  return {
+    'image_size': raw['image_size'].astype(np.float32),
+    'appearance': raw['appearance'][:, :most].astype(np.float32),
+    'image_appearance': image_appearance,
+  }
 
 
 def _choice(trained: Trained, raw: Arrays, of_rois: np.ndarray) -> Arrays:

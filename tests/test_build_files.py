@@ -131,6 +131,25 @@ def test_a_test_depends_on_conftest_and_on_code_for_other_processes(tree):
   assert '"//server:main"' in text
 
 
+def test_a_folder_that_is_read_comes_with_the_folders_below(tree):
+  (tree / 'tests/test_library.py').write_text(
+    "import pathlib\nROOT = pathlib.Path(__file__).parents[1] / 'library'\n"
+  )
+
+  text = _texts(tree)['tests/BUILD.bazel']
+
+  assert (
+    """\
+    data = [
+        "//library:all_files",
+        "//library/shapes:all_files",
+        "//library/words:all_files",
+    ],
+"""
+    in text
+  )
+
+
 def test_visibility_is_that_of_the_drawing(tree):
   texts = _texts(tree)
 

@@ -12,8 +12,9 @@ Examples:
 
 --report writes REPORT/index.html: accuracy by type, calibration, the worst and
 some random answers with their pictures. Types are those of questions (VQA),
-first words (VCR), lengths, regions and sizes (RefCOCO+), and in pre-training
-kinds of words, categories of regions, whose the caption is.
+first words (VCR), lengths, regions and sizes (RefCOCO+), categories and sizes
+(detection), and in pre-training kinds of words, categories of regions, whose
+the caption is.
 
 The forms with --results need no model. VQA: the official accuracy, over all
 questions, by type of answer and by type of question. RefCOCO+: boxes that
@@ -48,9 +49,7 @@ _HIDE_IMAGES = flags.DEFINE_bool(
 _OUTPUT = flags.DEFINE_string(
   'output', '', 'File for the JSON, besides printing it.'
 )
-_REPORT = flags.DEFINE_string(
-  'report', '', 'Folder for a page on the errors; for all tasks but detection.'
-)
+_REPORT = flags.DEFINE_string('report', '', 'Folder for a page on the errors.')
 _REPORT_CASES = flags.DEFINE_integer(
   'report_cases', 12, 'Answers of each kind on that page.', lower_bound=1
 )
@@ -139,11 +138,6 @@ def _model_metrics() -> dict:
     swap_images=_SWAP_IMAGES.value,
     hide_images=_HIDE_IMAGES.value,
   )
-  if _REPORT.value and task.task_config.name == saved.DETECTION:
-    raise ValueError(
-      '--report is on answers, choices, expressions or captions. '
-      f'Received: {_MODEL_DIR.value}, trained for detection. Leave it out.'
-    )
   model = saved.restore_trained(task, _MODEL_DIR.value, _CHECKPOINT.value)
   metrics = inference.evaluate(task, model, task.task_config.validation_data)
   if _REPORT.value:
@@ -153,15 +147,20 @@ def _model_metrics() -> dict:
 
 def _write_report(task, model) -> None:
   from vlbert_tf.evaluation import report
-  from vlbert_tf.tasks import judging, pictures
+  from vlbert_tf.tasks import detections, judging, pictures, saved
 
   data, count = task.task_config.validation_data, _REPORT_CASES.value
-  sections = judging.judge(task, model, data)
-  shown = {}
-  if task.open_split(data).contents.image:
+  if task.task_config.name == saved.DETECTION:
+    sections = detections.judge(task, model, data)
     places = report.places(sections, count)
-    shown = pictures.illustrate_places(task, model, data, places)
-  drawn = {place: _png(example) for place, example in shown.items()}
+    drawn = detections.draw_places(task, model, data, places)
+  else:
+    sections = judging.judge(task, model, data)
+    shown = {}
+    if task.open_split(data).contents.image:
+      places = report.places(sections, count)
+      shown = pictures.illustrate_places(task, model, data, places)
+    drawn = {place: _png(example) for place, example in shown.items()}
   title = f'{_MODEL_DIR.value}, split {_SPLIT.value}'
   path = report.write(_REPORT.value, title, sections, count, drawn)
   logging.info('Report written to %s.', path)

@@ -129,7 +129,7 @@ class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
       outputs = self._calls.call(found, name, inputs, deadline)
       response = predict_pb2.PredictResponse(model_spec=_spec(found, name))
       for output in wanted:
-        response.outputs[output].CopyFrom(tf.make_tensor_proto(outputs[output]))
+        tensors.write_output(outputs[output], response.outputs[output])
       return response
 
   @_with_status

@@ -15,7 +15,12 @@ from serving.web import answering, guards, pictures
 from serving.web.photos import Photo
 from serving.web.upstream import Abilities, Upstream
 
-_STATIC = pathlib.Path(__file__).parent / 'static'
+# By name. aiohttp's own route for a folder refuses links, which files are in
+# a tree that Bazel lays out.
+_STATIC = {
+  path.name: path
+  for path in (pathlib.Path(__file__).parent / 'static').iterdir()
+}
 # Decoded, the largest image of each takes 200 MB.
 _THREADS = 4
 _MEGABYTE = 1 << 20
@@ -65,7 +70,14 @@ class _Pages:
   async def page(self, request: web.Request) -> web.StreamResponse:
     """The page itself."""
     del request
-    return web.FileResponse(_STATIC / 'index.html')
+    return web.FileResponse(_STATIC['index.html'])
+
+  async def static(self, request: web.Request) -> web.StreamResponse:
+    """Script, style or picture of the page."""
+    found = _STATIC.get(request.match_info['name'])
+    if found is None:
+      raise web.HTTPNotFound
+    return web.FileResponse(found)
 
   async def photo(self, request: web.Request) -> web.StreamResponse:
     """One of the photographs."""
@@ -187,7 +199,7 @@ def build(
   application.add_routes(
     [
       web.get('/', pages.page),
-      web.static('/static', _STATIC),
+      web.get('/static/{name}', pages.static),
       web.get('/photos/{name}', pages.photo),
       web.get('/api/abilities', pages.abilities),
       web.post('/api/image', pages.prepare),

@@ -6,8 +6,8 @@ import sys
 
 import pytest
 
-from benchmarks import serving
-from serving import images, requests
+from benchmarks import random_export, serving
+from serving import client, images, requests
 from serving.server import listener, metrics, model, monitoring, registry
 from tests.serving import toy_model
 
@@ -43,8 +43,11 @@ def test_answers_are_measured_with_the_time_of_the_graph(export_root):
     address=server.address, metrics=f'http://{page.address}/metrics'
   )
   request = requests.Question(
-    image=images.read_image(toy_model.png(2, 2)), text='what?'
+    image=images.read_image(toy_model.png(2, 2)),
+    text='what?',
+    boxes=[(0, 0, 1, 1)],
   )
+  assert not addresses.finds_rois()
 
   found = asyncio.run(serving.measure(addresses, request, 2, 0.3))
 
@@ -72,6 +75,25 @@ def test_a_short_run_prints_a_row_for_each_way(tmp_path):
 
   rows = [
     [cell.strip() for cell in line.split('|')[1:3]]
-    for line in done.stdout.splitlines()[2:]
+    for line in done.stdout.splitlines()
+    if line.startswith(('| on', '| off'))
   ]
+  assert done.stdout.startswith('`python -m benchmarks.serving --seconds=0.5')
+  assert 'times the answers of 4 clients' in done.stdout.splitlines()[-1]
   assert rows == [['off', '1'], ['off', '4'], ['on', '1'], ['on', '4']]
+
+
+@pytest.mark.slow
+def test_a_random_export_answers_questions(tmp_path):
+  folder = random_export.write(str(tmp_path), 'configs/vqa/tiny.yaml')
+  version = model.LoadedVersion('vlbert', tmp_path / 'random' / '1')
+  server = listener.Listener(registry.Registry([version]))
+  addresses = serving.Server(address=server.address, metrics='')
+
+  assert folder == str(tmp_path / 'random')
+  assert not addresses.finds_rois()
+  with client.Client(server.address) as asking:
+    answer = asking.ask(toy_model.png(40, 30), 'what is it?', [(0, 0, 9, 9)])
+  server.drain(0)
+
+  assert answer.answers[0].text.startswith('number ')

@@ -6,6 +6,7 @@ import pathlib
 import re
 
 import pytest
+from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from release import dependencies
@@ -27,7 +28,8 @@ def _sections() -> dict[str, dict[str, str]]:
 
 
 def test_the_page_lists_what_the_lock_pins():
-  lines = (_TREE / 'requirements.lock').read_text().splitlines()
+  text = (_TREE / 'requirements.lock').read_text()
+  lines = re.sub(r'\[.*\]', '', text).splitlines()
   everywhere = dict(line.split('==') for line in lines if ';' not in line)
   somewhere = {line.partition('==')[0] for line in lines if ';' in line}
   assert len(everywhere) > 200
@@ -42,6 +44,36 @@ def test_the_page_lists_what_the_lock_pins():
   # Of those that some systems alone need, the ones that Linux needs.
   assert 'secretstorage' in listed
   assert 'pywin32-ctypes' not in listed
+
+
+def test_the_lock_names_the_extras_that_its_packages_ask_for():
+  # Bazel's rules know of no other way to the packages behind an extra.
+  lines = (_TREE / 'requirements.lock').read_text().splitlines()
+  locked = [r for r in map(Requirement, lines) if _applies(r)]
+  extras = {canonicalize_name(r.name): r.extras for r in locked}
+  asked = [
+    (name, other)
+    for name in extras
+    for other in map(Requirement, importlib.metadata.requires(name) or ())
+    if _applies(other, extras[name]) and canonicalize_name(other.name) != name
+  ]
+  assert ('tensorflow-datasets', {'epath'}) in [
+    (name, other.extras & {'epath'}) for name, other in asked
+  ]
+
+  missing = [
+    f'{name} asks for {other}'
+    for name, other in asked
+    if other.extras - extras[canonicalize_name(other.name)]
+  ]
+
+  assert not missing
+
+
+def _applies(requirement, extras=()):
+  return requirement.marker is None or any(
+    requirement.marker.evaluate({'extra': extra}) for extra in ('', *extras)
+  )
 
 
 def test_the_first_table_is_what_the_project_asks_for():

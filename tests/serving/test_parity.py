@@ -8,6 +8,7 @@ from serving import parity, validation
 from serving.saved_model import ServedModel
 from tests.data import record_folder
 from tests.serving import served
+from vlbert_tf.data.record_contents import Contents
 from vlbert_tf.tasks import saved
 
 WORDS = [
@@ -22,9 +23,9 @@ CASES = {
 }
 
 
-def _task(name, folder, **changes):
+def _task(name, folder, changes=None, records=None, **model):
   """A task on its records, whose texts fit in nine elements or do not."""
-  records = CASES[name][0](folder)
+  records = records or CASES[name][0](folder)
   (folder / 'vocab.txt').write_text('\n'.join(WORDS) + '\n')
   (folder / 'answers.txt').write_text('yes\nno\nmaybe\n')
   data = {'path': str(records), 'split': 'train'}
@@ -32,11 +33,11 @@ def _task(name, folder, **changes):
     'vocab_file': str(folder / 'vocab.txt'),
     'model': {
       'size': 'tiny', 'max_text_length': 12, 'max_rois': 2, 'xla': 'none',
-      'image_short_side': 24, 'image_long_side': 32,
+      'image_short_side': 24, 'image_long_side': 32, **model,
     },
     'train_data': data,
     'validation_data': data,
-    **changes,
+    **(changes or {}),
   }  # fmt: skip
   if name == saved.VQA:
     values['answers_file'] = str(folder / 'answers.txt')
@@ -52,7 +53,7 @@ def _task(name, folder, **changes):
 def test_requests_of_records_are_answered_as_training_predicts(
   name, outlines, tmp_path
 ):
-  task = _task(name, tmp_path, **({'outlines': True} if outlines else {}))
+  task = _task(name, tmp_path, changes={'outlines': True} if outlines else None)
   trained = served.trained(
     name,
     served.noisy(task.build_model()),
@@ -88,8 +89,53 @@ def test_requests_of_records_are_answered_as_training_predicts(
     assert apart > 1e-4
 
 
+@pytest.mark.parametrize('preset', ['paper', 'official'])
+def test_features_of_records_are_answered_as_training_predicts(
+  preset, tmp_path
+):
+  contents = Contents(image=False, appearance_size=6)
+  task = _task(
+    saved.VQA,
+    tmp_path,
+    records=record_folder.write_questions(tmp_path, contents=contents),
+    preset=preset,
+    visual_features='precomputed',
+    appearance_size=6,
+  )
+  trained = served.trained(
+    saved.VQA,
+    served.noisy(task.build_model()),
+    ['answer'],
+    vocabulary=tuple(WORDS),
+    shape=task.batch_shape(task.task_config.validation_data),
+    records=task,
+  )
+  module = ServedModel(trained)
+
+  (call,) = parity.calls(trained, {'answer': 'answer'})
+
+  def answered(**changes):
+    inputs = {k: tf.constant(v) for k, v in (call.inputs | changes).items()}
+    outputs = module.answer_eagerly('answer', inputs)
+    return {k: v.numpy() for k, v in outputs.items()}
+
+  found = answered()
+  first = call.inputs['appearance'][:, 0]
+  assert first.shape == (4, 6)
+  assert set(first.flat) <= {record_folder.appearance(k, 0) for k in range(5)}
+  # The whole image's is that of the records, or the mean, which zeros ask for.
+  whole = first - 10 if preset == 'paper' else np.zeros_like(first)
+  assert (call.inputs['image_appearance'] == whole).all()
+  assert validation.difference(call.expected, found, 1e-5) == ''
+  # Other features are other answers.
+  other = answered(
+    appearance=call.inputs['appearance'] + np.arange(6, dtype=np.float32) ** 2
+  )
+  assert np.abs(other['scores'] - found['scores']).max() > 1e-4
+
+
 def test_rationales_are_judged_given_the_right_answer(tmp_path):
-  task = _task(saved.VCR, tmp_path, sub_task='rationale')
+  task = _task(saved.VCR, tmp_path, changes={'sub_task': 'rationale'})
   trained = served.trained(
     saved.VCR,
     task.build_model(),

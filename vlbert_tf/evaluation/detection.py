@@ -9,6 +9,8 @@ import numpy as np
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
+from vlbert_tf import boxes
+
 
 class ImageResult(NamedTuple):
   """The truth about an image and what was found on it.
@@ -55,6 +57,32 @@ def mean_average_precision(results: Sequence[ImageResult]) -> dict[str, float]:
   # It tells of its steps on stdout, which belongs to the program's result.
   with contextlib.redirect_stdout(io.StringIO()):
     return _evaluate(truth, found, len(results))
+
+
+def matches(result: ImageResult, min_iou: float = 0.5) -> np.ndarray:
+  """Which true box each detection has found, by COCO's rule.
+
+  The surest detection chooses first, among the true boxes of its category
+  that are left, the one that it overlaps most.
+
+  Args:
+    result: of an image.
+    min_iou: overlap that it takes.
+
+  Returns:
+    int `[N]`, rows of the true boxes, -1 for a detection that found none.
+  """
+  found = np.full(len(result.scores), -1)
+  if not len(result.boxes):
+    return found
+  same = result.found_categories[:, None] == result.categories
+  overlap = np.where(same, boxes.iou(result.found_boxes, result.boxes), 0.0)
+  for row in np.argsort(-result.scores, kind='stable'):
+    best = overlap[row].argmax()
+    if overlap[row, best] >= min_iou:
+      found[row] = best
+      overlap[:, best] = 0.0
+  return found
 
 
 def _evaluate(truth: list, found: list, images: int) -> dict[str, float]:

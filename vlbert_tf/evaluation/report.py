@@ -318,7 +318,7 @@ th, td {{ padding: 0.2rem 0.8rem; border-bottom: 1px solid #d1d5db;
 th:first-child {{ text-align: left; font-weight: normal; }}
 .cases {{ display: grid; gap: 1rem;
   grid-template-columns: repeat(auto-fill, minmax(15rem, 1fr)); }}
-figure {{ margin: 0; }}
+figure {{ margin: 0; overflow-wrap: anywhere; }}
 figure img {{ width: 100%; }}
 .plot {{ width: 20rem; max-width: 100%; font-size: 5px; }}
 .frame {{ fill: none; stroke: #6b7280; stroke-width: 0.5; }}

@@ -1,7 +1,9 @@
 """Training of the detector that finds the RoIs (VL-BERT §3.2, §3.3)."""
 
 import dataclasses
+from collections.abc import Mapping
 
+import numpy as np
 import tensorflow as tf
 from official.core import config_definitions as cfg
 from official.core import task_factory
@@ -19,7 +21,7 @@ from vlbert_tf.tasks.detector_config import (
 from vlbert_tf.vision import detection_losses
 from vlbert_tf.vision import image as images
 from vlbert_tf.vision.detector_architecture import DetectorArchitecture
-from vlbert_tf.vision.faster_rcnn import FasterRcnn
+from vlbert_tf.vision.faster_rcnn import Detections, FasterRcnn
 
 _RESULTS = 'results'  # of a validation step, for the metric of all batches
 
@@ -192,16 +194,7 @@ class DetectionTask(base.RecordTask):
     """Losses, and what was found, for the metric over all batches."""
     logs = super().validation_step(inputs, model, metrics)
     found = model.detect(inputs[elements.IMAGE], inputs[elements.IMAGE_SIZE])
-    logs[_RESULTS] = {
-      'weight': inputs[elements.EXAMPLE_WEIGHT],
-      'real': inputs[elements.ROI_MASK],
-      'boxes': inputs[elements.BOXES],
-      'categories': inputs[elements.ROI_CATEGORIES],
-      'valid': found.valid,
-      'found_boxes': found.boxes,
-      'found_categories': found.categories,
-      'scores': found.scores,
-    }
+    logs[_RESULTS] = results_of(inputs, found)
     return logs
 
   def aggregate_logs(self, state=None, step_logs=None):
@@ -211,7 +204,7 @@ class DetectionTask(base.RecordTask):
     for replica in range(len(results['weight'])):
       rows = {name: value[replica].numpy() for name, value in results.items()}
       state += [
-        _image_result({name: value[i] for name, value in rows.items()})
+        image_result({name: value[i] for name, value in rows.items()})
         for i in range(len(rows['weight']))
         if rows['weight'][i]
       ]
@@ -223,7 +216,22 @@ class DetectionTask(base.RecordTask):
     return mean_average_precision(aggregated_logs)
 
 
-def _image_result(row: dict) -> ImageResult:
+def results_of(batch: batching.Tensors, found: Detections) -> batching.Tensors:
+  """What was found on a batch, with what is true and which rows count."""
+  return {
+    'weight': batch[elements.EXAMPLE_WEIGHT],
+    'real': batch[elements.ROI_MASK],
+    'boxes': batch[elements.BOXES],
+    'categories': batch[elements.ROI_CATEGORIES],
+    'valid': found.valid,
+    'found_boxes': found.boxes,
+    'found_categories': found.categories,
+    'scores': found.scores,
+  }
+
+
+def image_result(row: Mapping[str, np.ndarray]) -> ImageResult:
+  """A row of `results_of`, without its padding."""
   return ImageResult(
     boxes=row['boxes'][row['real']],
     categories=row['categories'][row['real']],

@@ -25,7 +25,7 @@ _SEPARATOR = '[SEP]'
 # Upper ends of ranges, by what they are ranges of; the last has no end.
 _WORDS = (1, 2, 3, 5, 8)
 _REGIONS = (2, 5, 10, 20)
-_SHARES = (1, 5, 20)
+SHARES = (1, 5, 20)  # of objects, % of the image
 _NOUNS = {
   'Answers': 'questions',
   'Expressions': 'expressions',
@@ -56,8 +56,8 @@ def judge(
   if not judges:
     raise ValueError(
       'A report is on answers, choices, expressions or captions. Received: a '
-      f'model for {task.task_config.name}. Its metrics are printed without '
-      '--report.'
+      f'model for {task.task_config.name}. Those of detectors judges '
+      '`detections.judge`.'
     )
   step = tf.function(model, autograph=False)
   found = defaultdict(list)
@@ -139,7 +139,7 @@ def _expressions(
     height, width = arrays[elements.IMAGE_SIZE][i // group]
     area = (target[2] - target[0]) * (target[3] - target[1])
     query = arrays[refcoco.QUERY][i].decode()
-    share = range_of(100 * area / (height * width), _SHARES)
+    share = range_of(100 * area / (height * width), SHARES)
     yield (
       'Expressions',
       Judged(

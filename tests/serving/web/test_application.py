@@ -9,8 +9,8 @@ import urllib.request
 import PIL.Image
 import pytest
 
-from serving.web import pictures
-from tests.serving.web import toy
+from serving.web import application, pictures
+from tests.serving.web import conftest, toy
 
 BOUNDARY = 'a-line-that-no-field-holds'
 
@@ -219,6 +219,25 @@ def test_other_sites_are_refused(page):
   assert call(f'{page}', Host=f'evil.example:{port}')[0] == 403
   assert call(f'{page}api/image', b'x', Origin='http://evil.example')[0] == 403
   assert call(f'{page}', Host=f'localhost:{port}')[0] == 200
+
+
+def test_files_of_the_page_may_be_links_and_no_others_are_served(
+  models, tmp_path, monkeypatch
+):
+  link = tmp_path / 'style.css'
+  link.symlink_to(application._STATIC['style.css'])
+  monkeypatch.setitem(application._STATIC, 'style.css', link)
+
+  with conftest.page_of(models, 'toy') as page:
+    status, body, headers = call(f'{page}static/style.css')
+    others = [
+      call(f'{page}static/{name}')[0]
+      for name in ('..%2Fapplication.py', '..', 'none.js')
+    ]
+
+  assert (status, body) == (200, link.read_bytes())
+  assert headers['Content-Type'].startswith('text/css')
+  assert others == [404] * 3
 
 
 def test_nothing_is_loaded_from_elsewhere(page):
