@@ -32,6 +32,7 @@ _ONE_PROCESS = {'direct_running_mode': 'in_memory'}
 # Processes take half a minute to start, most of it imports.
 _SECONDS_WORTH_PROCESSES = 120.0
 _SECONDS_UNTIL_A_SHARD_BEGINS = 600.0
+_LONGEST_REASON = 500  # characters of a message
 # Of one core, guessed low: nothing but a choice of processes hangs on them.
 _SECONDS_OF_AN_IMAGE = {False: 0.005, True: 0.3}
 
@@ -145,7 +146,10 @@ def run(
       if not is_dry_run(pipeline.options):
         _wait(result, begun, patience)
   except Exception as error:
-    reason = ' '.join(str(error).split())[:500] or type(error).__name__
+    reason = ' '.join(str(error).split()) or type(error).__name__
+    if len(reason) > _LONGEST_REASON:
+      # Where Beam quotes a traceback, the cause is at its end.
+      reason = f'{reason[:100]} ... {reason[100 - _LONGEST_REASON :]}'
     raise RuntimeError(
       'All shards must be built before records appear. A worker failed, or '
       f'was killed: {reason}. What is finished stays: repair the cause, and '

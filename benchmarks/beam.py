@@ -266,7 +266,7 @@ def _export(folder: pathlib.Path, size: str) -> str:
   )
   task = detection.DetectionTask(config)
   module = DetectorModule(task, task.build_model())
-  tf.saved_model.save(module, str(folder / 'detector'), module.signatures)
+  tf.saved_model.save(module.root, str(folder / 'detector'), module.signatures)
   return str(folder / 'detector')
 
 

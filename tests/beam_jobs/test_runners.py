@@ -6,6 +6,7 @@ import pathlib
 import socket
 import subprocess
 import sys
+import time
 
 import pytest
 from apache_beam.portability.api import beam_runner_api_pb2
@@ -93,6 +94,18 @@ def _free_port() -> int:
     return probe.getsockname()[1]
 
 
+def _wait_for(port: int) -> None:
+  """Until a service listens, which its imports may delay."""
+  end = time.monotonic() + 120
+  while True:
+    try:
+      socket.create_connection(('localhost', port), timeout=1).close()
+      return
+    except OSError:
+      assert time.monotonic() < end, f'Nothing listens on port {port}.'
+      time.sleep(0.1)
+
+
 @contextlib.contextmanager
 def _service(
   folder: pathlib.Path,
@@ -141,12 +154,25 @@ def _pool(folder: pathlib.Path, **options):
       **options,
     ),
   ):
+    _wait_for(jobs)
+    _wait_for(workers)
     yield (
       '--runner=PortableRunner',
       f'--job_endpoint=localhost:{jobs}',
       '--environment_type=EXTERNAL',
       f'--environment_config=localhost:{workers}',
     )
+
+
+def test_the_end_of_a_long_error_is_told():
+  class Graph:
+    options = runners.options(())
+
+    def run(self):
+      raise RuntimeError('job-1 failed: ' + 'a traceback ' * 90 + 'Refused.')
+
+  with pytest.raises(RuntimeError, match=r'job-1 failed.* \.\.\. .*Refused'):
+    runners.run(Graph(), lambda: False)
 
 
 @pytest.mark.slow
