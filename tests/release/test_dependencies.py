@@ -11,8 +11,8 @@ from packaging.utils import canonicalize_name
 
 from release import dependencies
 
-_LOCK = pathlib.Path(__file__).parents[2] / 'requirements.lock'
-_PROJECT = pathlib.Path(__file__).parents[2] / 'pyproject.toml'
+_LOCK = dependencies.ROOT / 'requirements.lock'
+_PROJECT = dependencies.ROOT / 'pyproject.toml'
 _PAGE = pathlib.Path(__file__).parents[2] / 'docs' / 'dependencies.md'
 _ROW = re.compile(r'^\| ([a-z0-9-]+) \| (\S+) \| (.+) \|$', re.MULTILINE)
 
