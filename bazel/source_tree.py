@@ -268,6 +268,8 @@ class Tree:
         r'\b(?:from|import) ([\w.]+)(?: import (\w+))?', text
       ):
         names |= {module, f'{module}.{name}'}
+      for modules in re.findall(r'\bimport ([\w.]+(?:, *[\w.]+)+)', text):
+        names.update(re.split(', *', modules))
     return names
 
   def _skipped_without(self, source: Source) -> set[str]:

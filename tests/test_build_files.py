@@ -64,7 +64,7 @@ COMMAND = ['python3', '-m', 'server.other', '--port=1']
 import pytest
 def test_square():
   pytest.importorskip('torch')
-  run('-c', 'import sys; from server import main')
+  run('-c', 'import sys, library.draw; from server import main')
 """,
 }
 
@@ -128,6 +128,7 @@ def test_a_test_depends_on_conftest_and_on_code_for_other_processes(tree):
 
   assert 'pytest_test(\n    name = "test_square"' in text
   assert '"//tests:conftest"' in text
+  assert '"//library:draw"' in text
   assert '"//server:main"' in text
 
 

@@ -11,14 +11,15 @@ from packaging.utils import canonicalize_name
 
 from release import dependencies
 
-_TREE = pathlib.Path(__file__).parents[2]
-_DOCS = pathlib.Path(__file__).parents[2] / 'docs'
+_LOCK = dependencies.ROOT / 'requirements.lock'
+_PROJECT = dependencies.ROOT / 'pyproject.toml'
+_PAGE = pathlib.Path(__file__).parents[2] / 'docs' / 'dependencies.md'
 _ROW = re.compile(r'^\| ([a-z0-9-]+) \| (\S+) \| (.+) \|$', re.MULTILINE)
 
 
 def _sections() -> dict[str, dict[str, str]]:
   """Versions by name in each table of the committed page."""
-  text = (_DOCS / 'dependencies.md').read_text(encoding='utf-8')
+  text = _PAGE.read_text(encoding='utf-8')
   return {
     part.partition('\n')[0]: {
       row[1]: row[2] for row in _ROW.finditer(part) if row[1] != 'package'
@@ -28,7 +29,7 @@ def _sections() -> dict[str, dict[str, str]]:
 
 
 def test_the_page_lists_what_the_lock_pins():
-  text = (_TREE / 'requirements.lock').read_text()
+  text = _LOCK.read_text()
   lines = re.sub(r'\[.*\]', '', text).splitlines()
   everywhere = dict(line.split('==') for line in lines if ';' not in line)
   somewhere = {line.partition('==')[0] for line in lines if ';' in line}
@@ -48,7 +49,7 @@ def test_the_page_lists_what_the_lock_pins():
 
 def test_the_lock_names_the_extras_that_its_packages_ask_for():
   # Bazel's rules know of no other way to the packages behind an extra.
-  lines = (_TREE / 'requirements.lock').read_text().splitlines()
+  lines = _LOCK.read_text().splitlines()
   locked = [r for r in map(Requirement, lines) if _applies(r)]
   extras = {canonicalize_name(r.name): r.extras for r in locked}
   asked = [
@@ -77,7 +78,7 @@ def _applies(requirement, extras=()):
 
 
 def test_the_first_table_is_what_the_project_asks_for():
-  text = (_TREE / 'pyproject.toml').read_text()
+  text = _PROJECT.read_text()
   asked = text.partition('\ndependencies = [')[2].partition('\n]')[0]
   names = re.findall(r'^  "([\w.-]+)', asked, re.MULTILINE)
 
