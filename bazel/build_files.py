@@ -33,6 +33,8 @@ _EXPORTED = {
   ],
   'bazel': ['pytest_main.py'],
 }  # fmt: skip
+# It builds what pip installs, of files that are no links as Bazel's are.
+_NOT_UNDER_BAZEL = pathlib.PurePosixPath('tests/test_distribution.py')
 _EVERYONE = '//visibility:public'
 # They use what they like and are used by nobody else.
 _FREE = ('//benchmarks:__subpackages__', '//tests:__subpackages__')
@@ -107,6 +109,7 @@ class BuildFiles:
       name=source.path.stem,
       srcs=[source.path.name],
       data=self._data_labels(source),
+      tags=['manual'] if source.path == _NOT_UNDER_BAZEL else [],
       deps=self._deps(source),
     )
 
@@ -173,8 +176,11 @@ class BuildFiles:
       srcs = _GLOB_ALL
     else:
       paths = set().union(*self._data.values(), self._folders) - {'.', ''}
+      root = self._tree.root
+      for page in (*root.glob('*.md'), *root.glob('docs/*')):
+        paths.add(page.relative_to(root).as_posix())
       srcs = [NAME, *_EXPORTED['']]
-      srcs += [self._data_label(path, '') for path in paths]
+      srcs += [self._data_label(p, '') for p in paths - {*srcs}]
     return _rule(
       'filegroup', name='all_files', srcs=srcs, visibility=[_EVERYONE]
     )
