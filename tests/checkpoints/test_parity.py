@@ -47,24 +47,6 @@ LOGITS = {
 }  # fmt: skip
 
 
-@pytest.fixture(scope='module')
-def loaded(tmp_path_factory):
-  """Models by task, each converted once."""
-  models = {}
-
-  def load(task):
-    if task not in models:
-      folder = tmp_path_factory.mktemp(task)
-      path = golden.write_model(
-        folder / 'released.model', golden.state_dict(f'{task}_tiny')
-      )
-      sources.convert('official_vlbert', path, str(folder / 'ours'), HEADS)
-      models[task] = checkpoints.load(str(folder / 'ours'), task=task)
-    return models[task]
-
-  return load
-
-
 @pytest.mark.parametrize('task', ['pretrain', 'vqa', 'refcoco'])
 def test_arrays_may_be_of_any_type_of_number_and_lengths_left_out(loaded, task):
   arrays = golden.arrays(f'{task}_tiny', 'inputs')

@@ -7,8 +7,7 @@ import pytest
 import tensorflow as tf
 
 from tests.checkpoints import golden
-from vlbert_tf import checkpoints
-from vlbert_tf.checkpoints import raw_arrays, sources
+from vlbert_tf.checkpoints import raw_arrays
 
 RELEASED = {
   'text_ids': 'text',
@@ -18,24 +17,6 @@ RELEASED = {
   'question_ids': 'question',
   'query_ids': 'expression',
 }
-
-
-@pytest.fixture(scope='module')
-def loaded(tmp_path_factory):
-  models = {}
-
-  def load(task):
-    if task not in models:
-      folder = tmp_path_factory.mktemp(task)
-      path = golden.write_model(
-        folder / 'released.model', golden.state_dict(f'{task}_tiny')
-      )
-      options = sources.Options(num_heads=4)
-      sources.convert('official_vlbert', path, str(folder / 'ours'), options)
-      models[task] = checkpoints.load(str(folder / 'ours'), task=task)
-    return models[task]
-
-  return load
 
 
 def _as_released(arrays, scale=(1.0, 1.0)):
