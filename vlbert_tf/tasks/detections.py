@@ -168,7 +168,7 @@ def _images(
 ) -> Iterator[_Image]:
   """Every image of a split, with the detections above the threshold."""
   names, place = ('background', *task.categories()), 0
-  detect = tf.function(model.detect)
+  detect = tf.function(model.detect, autograph=False)
   for batch in inference.with_progress(task, data):
     found = detect(batch[elements.IMAGE], batch[elements.IMAGE_SIZE])
     sure = found.valid & (found.scores > _threshold(task))

@@ -56,7 +56,7 @@ def judge(
   if not judges:
     raise ValueError(
       'A report is on answers, choices, expressions or captions. Received: a '
-      f'model for {task.task_config.name}. Those of detectors judges '
+      f'model for {task.task_config.name}. Detectors are judged by '
       '`detections.judge`.'
     )
   step = tf.function(model, autograph=False)
