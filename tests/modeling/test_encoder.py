@@ -13,7 +13,7 @@ def _block_with_weights_of(layer, arch):
   block = nlp_layers.TransformerEncoderBlock(
     num_attention_heads=arch.num_heads,
     inner_dim=arch.feed_forward_size,
-    inner_activation=conventions.gelu,
+    inner_activation=lambda x: tf.nn.gelu(x, approximate=False),
     norm_epsilon=conventions.LAYER_NORM_EPSILON,
   )
   block(tf.zeros([1, 3, arch.hidden_size]))

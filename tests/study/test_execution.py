@@ -7,7 +7,7 @@ import pytest
 
 from vlbert_tf.study import execution, materials, measures, runs
 
-_SCALE = dataclasses.replace(runs.QUICK, seeds=2)
+_SCALE = dataclasses.replace(runs.QUICK, seeds=2, ablation_seeds=1)
 
 
 class _Walk:
@@ -109,6 +109,25 @@ def test_each_seed_starts_from_the_pre_training_of_its_seed(walked, tmp_path):
     alone = _flag(_train(walked, f'vqa_alone-{seed}'), 'params_override')
     # On features there is no visual network to start either.
     assert 'init_' not in alone
+
+
+def test_what_is_left_out_comes_last_and_has_seeds_of_its_own(walked, tmp_path):
+  _study(
+    tmp_path, 'refcoco_detected_no_geometry', 'refcoco_detected_pixels', 'vqa'
+  )
+
+  trained = [s.name for s in walked if s.name.startswith('train')]
+  claims = {
+    f'train {name}-{seed}'
+    for name in ('pretraining_features', 'pretraining_pixels', 'vqa')
+    for seed in (0, 1)
+  }
+  assert set(trained[: len(claims)]) == claims
+  assert set(trained[len(claims) :]) == {
+    'train pretraining_no_geometry-0',
+    'train refcoco_detected_no_geometry-0',
+    'train refcoco_detected_pixels-0',
+  }
 
 
 def test_pixels_without_pre_training_start_from_the_detector(walked, tmp_path):

@@ -167,6 +167,17 @@ def test_seed_and_steps_are_set_and_the_quick_study_is_smaller():
     assert scale.caption_images >= 8 * scale.labelled_images
 
 
+def test_the_claims_are_no_ablations_and_all_other_runs_are():
+  claims = {claim.run for claim in tables.CLAIMS}
+  with_and_without = claims | {f'{run}_alone' for run in claims}
+  starts = {_of(name).start for name in with_and_without} - {''}
+
+  assert {
+    run.name for run in runs.RUNS if not run.ablation
+  } == with_and_without | starts
+  assert runs.FULL.ablation_seeds <= runs.FULL.seeds
+
+
 def test_chosen_runs_bring_what_they_start_from_and_unknown_ones_are_refused():
   names = [run.name for run in runs.chosen(['vqa', 'vqa_alone'])]
 

@@ -51,11 +51,11 @@ def study(
   materials.prepare(walk, scale)
   threads = max(1, (os.cpu_count() or workers) // workers)
   runner = _Runner(walk, scale, threads)
-  for seed in range(scale.seeds):
+  for seed, batch in runs.batches(chosen, scale):
     with concurrent.futures.ThreadPoolExecutor(workers) as pool:
       pending = {}
-      for run in chosen:
-        # It stands before, so that it is at least under way.
+      for run in batch:
+        # It stands before: under way at least, or of an earlier batch.
         first = pending.get(run.start)
         pending[run.name] = pool.submit(runner.run, run, seed, first)
       try:

@@ -6,7 +6,7 @@ say, and in nothing else.
 """
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from vlbert_tf.walkthrough import programs
 
@@ -39,7 +39,8 @@ class Scale:
     vqa_steps: of each fine-tuning on questions.
     vcr_steps: on each half of VCR.
     refcoco_steps: on expressions.
-    seeds: runs of each kind, numbered from 0.
+    seeds: of each run with and without pre-training, numbered from 0.
+    ablation_seeds: of each run with something left out; at most `seeds`.
     easy_vqa: whether the published easy-VQA is trained on as well.
   """
 
@@ -51,6 +52,7 @@ class Scale:
   vcr_steps: int
   refcoco_steps: int
   seeds: int
+  ablation_seeds: int
   easy_vqa: bool
 
   def steps(self, task: str) -> int:
@@ -59,14 +61,15 @@ class Scale:
 
 
 FULL = Scale(
-  caption_images=6000,
+  caption_images=5000,
   labelled_images=600,
   test_images=800,
-  pretraining_steps=3000,
-  vqa_steps=1500,
-  vcr_steps=800,
-  refcoco_steps=800,
+  pretraining_steps=2000,
+  vqa_steps=1000,
+  vcr_steps=600,
+  refcoco_steps=600,
   seeds=3,
+  ablation_seeds=1,
   easy_vqa=True,
 )
 QUICK = Scale(
@@ -78,6 +81,7 @@ QUICK = Scale(
   vcr_steps=300,
   refcoco_steps=300,
   seeds=1,
+  ablation_seeds=1,
   easy_vqa=False,
 )
 
@@ -95,6 +99,7 @@ class Run:
       weights (of a visual network, always the detector's).
     changes: settings beyond those of the recipe, the scale and `sees`.
     hide: whether it is tested without images as well.
+    ablation: whether something is left out of it.
   """
 
   name: str
@@ -104,6 +109,7 @@ class Run:
   start: str = ''
   changes: tuple[str, ...] = ()
   hide: bool = False
+  ablation: bool = False
 
 
 # Parts of pre-training that are left out. What is not asked for is not hidden
@@ -141,6 +147,7 @@ def _pretraining(name, sees=FEATURES, changes=()):
     records=CAPTIONS,
     sees=sees,
     changes=changes,
+    ablation=name not in (FEATURES, PIXELS),
   )
 
 
@@ -171,6 +178,7 @@ def _grounding(name, sees=FEATURES, changes=()):
     sees=sees,
     start=f'pretraining_{name}',
     changes=(_NO_FLIPS, *changes),
+    ablation=True,
   )
 
 
@@ -218,6 +226,24 @@ def settings(run: Run, scale: Scale, seed: int) -> tuple[str, ...]:
   if run.sees == FEATURES:
     common += programs.FEATURES
   return (*common, *run.changes)
+
+
+def batches(
+  wanted: Sequence[Run], scale: Scale
+) -> Iterator[tuple[int, list[Run]]]:
+  """What is run one after the other: all seeds of the claims come first.
+
+  Args:
+    wanted: of `RUNS`, in their order.
+    scale: gives the seeds.
+
+  Yields:
+    A seed, and runs that may go side by side.
+  """
+  for ablation, seeds in ((False, scale.seeds), (True, scale.ablation_seeds)):
+    part = [run for run in wanted if run.ablation == ablation]
+    for seed in range(seeds):
+      yield seed, part
 
 
 def chosen(names: Sequence[str]) -> tuple[Run, ...]:
