@@ -20,6 +20,7 @@ import statistics
 import subprocess
 import sys
 import time
+from collections.abc import Iterable, Iterator
 
 os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')
 
@@ -154,23 +155,29 @@ def _replicas_step(count: int):
   return lambda: float(step(parts))
 
 
-def table(results: dict[str, dict[str, float]]) -> str:
-  """Markdown, a line for each point; growth against the point before."""
-  lines = [
-    '| | s a step | against the row above | peak GiB of the process |',
-    '|---|---|---|---|',
-  ]
+def rows(
+  measured: Iterable[tuple[str, dict[str, float]]],
+) -> Iterator[str]:
+  """Markdown, a line for each point; growth against the point before.
+
+  Args:
+    measured: points and what they took, maybe as they come.
+
+  Yields:
+    The lines of a table.
+  """
+  yield '| | s a step | against the row above | peak GiB of the process |'
+  yield '|---|---|---|---|'
   before: tuple[str, float] = ('', 1.0)
-  for point, got in results.items():
+  for point, got in measured:
     axis = point[0]
     growth = f'{got["median"] / before[1]:.2f}' if axis == before[0] else ''
     before = (axis, got['median'])
-    lines.append(
+    yield (
       f'| {axis} = {point[1:]} '
       f'| {got["median"]:.3f} ({got["least"]:.3f}-{got["most"]:.3f}) '
       f'| {growth} | {got["peak"]:.2f} |'
     )
-  return '\n'.join([*lines, ''])
 
 
 def draw(results: dict[str, dict[str, float]], path: str) -> None:
@@ -243,10 +250,15 @@ def main() -> None:
     print(json.dumps(result))
     return
   print(timing.heading('benchmarks.growth'), flush=True)
-  results = {
-    point: _in_a_process(point, args) for point in args.points.split(',')
-  }
-  print(table(results), flush=True)
+  results: dict[str, dict[str, float]] = {}
+
+  def measured():
+    for point in args.points.split(','):
+      results[point] = _in_a_process(point, args)
+      yield point, results[point]
+
+  for line in rows(measured()):
+    print(line, flush=True)
   if args.plot:
     draw(results, args.plot)
 

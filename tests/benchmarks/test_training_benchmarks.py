@@ -54,9 +54,7 @@ def test_growth_is_told_along_an_axis_alone(tmp_path):
     for point, median in (('S64', 1.5), ('S128', 3.0), ('D128', 9.0))
   }
 
-  growths = [
-    row.split('|')[3].strip() for row in growth.table(results).splitlines()
-  ]
+  growths = [row.split('|')[3].strip() for row in growth.rows(results.items())]
   growth.draw(results, str(tmp_path / 'growth.png'))
 
   assert growths[2:5] == ['', '2.00', '']
