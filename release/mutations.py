@@ -69,13 +69,22 @@ def mutants(words: Sequence[str] = ()) -> list[Mutant]:
   ]
 
 
-def noticed(tree: pathlib.Path, tests: Sequence[str]) -> bool:
-  """Whether tests fail in a tree, in a fork of this process."""
+def noticed(tree: pathlib.Path, tests: Sequence[str], seconds: int = 0) -> bool:
+  """Whether tests fail in a tree, in a fork of this process.
+
+  Args:
+    tree: that is tested.
+    tests: paths in it.
+    seconds: after which they have failed; 0: never.
+
+  Returns:
+    Whether one fails.
+  """
   child = os.fork()
   if not child:
     code = 1
     try:
-      signal.alarm(_SECONDS)
+      signal.alarm(seconds)
       code = _run_tests(tree, tests)
     finally:
       # Whatever happens, the work of the parent must not go on here too.
@@ -131,7 +140,7 @@ def survivors(found: Sequence[Mutant]) -> list[Mutant]:
       place = tree / mutant.path
       text = place.read_text(encoding='utf-8')
       place.write_text(mutant.applied(text), encoding='utf-8')
-      is_noticed = noticed(tree, mutant.tests)
+      is_noticed = noticed(tree, mutant.tests, _SECONDS)
       place.write_text(text, encoding='utf-8')
       if not is_noticed:
         survived.append(mutant)
