@@ -9,8 +9,8 @@ Scenes with many captions and few labels: VQA, VCR and RefCOCO+ with and without
 pre-training, three seeds of each, and RefCOCO+ with one part after the other
 left out, one seed; --quick takes one of all, and less of everything.
 OUTPUT_DIR/results.json gets a record a run, OUTPUT_DIR/results.md tables of
-them, which are printed too. Stopped, the same
-command goes on; a run that has its result is not done again.
+them, which are printed too. Stopped, the same command goes on; a run that has
+its result is not done again.
 
 With --results nothing is trained: the tables of that file are printed.
 """

@@ -49,8 +49,8 @@ def gelu(x: tf.Tensor) -> tf.Tensor:
   """GELU by the error function, as BERT defines it.
 
   Not tf.nn.gelu: it divides, which bfloat16 does slowly on a CPU, and its
-  gradient takes and keeps twice as much. TensorFlow joins a product of
-  matrices, its bias and this form into one operation where nothing learns.
+  gradient takes more passes. TensorFlow joins a product of matrices, its bias
+  and this form into one operation where nothing learns.
 
   Args:
     x: any shape.
