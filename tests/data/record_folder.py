@@ -125,6 +125,7 @@ def write_choices(
   images: int = 5,
   split: str = 'train',
   labeled: bool = True,
+  contents: Contents = IMAGE_ALONE,
 ) -> pathlib.Path:
   """Records of choices; image k has the questions 'k-0' and 'k-1'.
 
@@ -155,7 +156,7 @@ def write_choices(
       for n in range(2)
     )
     rows.append(ImageAnnotations(str(k), '', regions=tagged, choices=asked))
-  return _write(folder, example_schema.CHOICES, rows, split)
+  return _write(folder, example_schema.CHOICES, rows, split, contents)
 
 
 def _left_half(box) -> str:

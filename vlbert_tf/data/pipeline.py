@@ -86,11 +86,13 @@ class ExampleSource:
     finish: maps a batch, padded to its own longest members, to model inputs.
     of_images: whether an image is one example, whatever is said about it;
       `ROWS` is then the first annotation and G is 1.
+    texts: of an example; the candidates of multiple choice.
   """
 
   prepare: Callable[[Tensors, tf.Tensor], Tensors]
   finish: Callable[[Tensors], Tensors]
   of_images: bool = False
+  texts: int = 1
 
 
 # To look for control flow on tensors, of which there is none, takes longer than
@@ -113,8 +115,9 @@ def build_dataset(
     start_step: first step, for training that is resumed.
 
   Returns:
-    Batches by the names of `elements`, without end when training. The last
-    batch of an evaluation is filled up with rows of weight 0.
+    Batches by the names of `elements`, without end when training; the number
+    of their rows is static. The last batch of an evaluation is filled up with
+    rows of weight 0.
 
   Raises:
     ValueError: the texts of an image do not divide a replica's batch.
@@ -141,11 +144,14 @@ def build_dataset(
   )
   dataset = dataset.padded_batch(batch_size // texts, drop_remainder=True)
   dataset = dataset.map(
-    lambda batch: source.finish(
-      {
-        **batch,
-        elements.EXAMPLE_WEIGHT: merge_texts(batch[elements.EXAMPLE_WEIGHT]),
-      }
+    lambda batch: _with_rows(
+      source.finish(
+        {
+          **batch,
+          elements.EXAMPLE_WEIGHT: merge_texts(batch[elements.EXAMPLE_WEIGHT]),
+        }
+      ),
+      batch_size * source.texts,
     ),
     num_parallel_calls=tf.data.AUTOTUNE,
   )
@@ -161,6 +167,19 @@ def build_dataset(
       )
     )
   return dataset.prefetch(tf.data.AUTOTUNE)
+
+
+def _with_rows(batch: Tensors, texts: int) -> Tensors:
+  """Says how many rows there are, which tokenization forgets of its texts.
+
+  Micro-batches are cut where the graph is made, from rows that are known.
+  """
+  return {
+    name: tf.ensure_shape(
+      x, [texts if x.shape[0] is None else None, *x.shape[1:]]
+    )
+    for name, x in batch.items()
+  }
 
 
 def _texts_per_image(config: DataConfig, batch_size: int) -> int:

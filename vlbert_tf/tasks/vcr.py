@@ -119,6 +119,7 @@ class VcrTask(base.VlBertTask):
     return pipeline.ExampleSource(
       prepare=lambda record, epoch: self._prepare(record, epoch, shape, config),
       finish=lambda batch: self._finish(batch, shape, config.is_training),
+      texts=CANDIDATES,
     )
 
   def _prepare(self, record, epoch, shape, config):
