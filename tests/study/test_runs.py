@@ -45,6 +45,7 @@ def test_every_row_of_the_tables_has_its_run():
 
   assert named <= runs.BY_NAME.keys()
   # And no run is trained for nothing.
+  named |= {f'{claim.run}_longer' for claim in tables.CLAIMS}
   used = named | {_of(name).start for name in named}
   assert runs.BY_NAME.keys() - used == set()
 
@@ -151,6 +152,36 @@ def test_all_three_tasks_of_the_paper_are_on_whatever_the_recipe_says():
   )
   assert recipe['task'].get('masked_roi_weight', 1.0) == 1.0
   assert recipe['task'].get('masked_word_weight', 1.0) == 1.0
+
+
+@pytest.mark.parametrize(
+  ('name', 'fields'),
+  [
+    *((name, {'start'}) for name in ('vqa', 'vcr', 'refcoco_detected')),
+    ('pretraining_pixels', set()),
+  ],
+)
+def test_longer_runs_differ_in_steps_of_pre_training_alone(name, fields):
+  longer = _of(f'{name}_longer')
+
+  found, settings = _differing(longer, _of(name))
+
+  assert found == fields
+  if fields:
+    assert longer.start == f'{_of(name).start}_longer'
+    assert settings == set()
+  else:
+    assert settings == {
+      *('trainer.train_steps=12000', 'trainer.warmup_steps=1200'),
+      *('trainer.train_steps=3000', 'trainer.warmup_steps=300'),
+    }
+
+
+def test_the_quick_study_has_no_longer_runs():
+  for scale, wanted in ((runs.FULL, True), (runs.QUICK, False)):
+    planned = [r for _, batch in runs.batches(runs.RUNS, scale) for r in batch]
+    assert any(run.longer for run in planned) == wanted
+    assert _of('refcoco_detected_joint') in planned
 
 
 def test_seed_and_steps_are_set_and_the_quick_study_is_smaller():

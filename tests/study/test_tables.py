@@ -106,6 +106,16 @@ def test_what_is_left_out_is_compared_with_its_own_base():
   ]  # fmt: skip
 
 
+def test_more_pre_training_is_held_against_none_with_the_same_seeds():
+  page = tables.page([*_VQA, _record('vqa_longer', 1, all={'accuracy': 71.5})])
+
+  # Seed 1 alone: 51 without, 62 with.
+  assert _row(page, 'VQA', 1) == [
+    '51.0', '62.0', '71.5', '+20.5', 'as in the paper (one seed)',
+  ]  # fmt: skip
+  assert _row(page, 'VCR QA→R', 1) == ['–', '–', '–', '–', '–']
+
+
 def test_held_out_hidden_and_blind_rows_are_shown():
   records = [
     _record(

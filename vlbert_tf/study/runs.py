@@ -19,6 +19,8 @@ REFCOCO = 'refcoco'
 FEATURES = 'features'
 PIXELS = 'pixels'
 
+LONGER = '_longer'  # ends the names of such runs
+
 # Names of records.
 CAPTIONS = 'study_captions'
 QUESTIONS = 'study_vqa'
@@ -36,6 +38,8 @@ class Scale:
     labelled_images: with questions, expressions and choices, to train on.
     test_images: likewise, to test on.
     pretraining_steps: of each pre-training.
+    longer: times as many steps have the runs that ask what more of them bring;
+      0 leaves those out.
     vqa_steps: of each fine-tuning on questions.
     vcr_steps: on each half of VCR.
     refcoco_steps: on expressions.
@@ -48,6 +52,7 @@ class Scale:
   labelled_images: int
   test_images: int
   pretraining_steps: int
+  longer: int
   vqa_steps: int
   vcr_steps: int
   refcoco_steps: int
@@ -55,9 +60,10 @@ class Scale:
   ablation_seeds: int
   easy_vqa: bool
 
-  def steps(self, task: str) -> int:
-    """Training steps of a task."""
-    return getattr(self, f'{task}_steps')
+  def steps(self, run: 'Run') -> int:
+    """Training steps of a run."""
+    more = self.longer if run.longer and run.task == PRETRAINING else 1
+    return more * getattr(self, f'{run.task}_steps')
 
 
 FULL = Scale(
@@ -65,6 +71,7 @@ FULL = Scale(
   labelled_images=200,
   test_images=600,
   pretraining_steps=3000,
+  longer=4,
   vqa_steps=600,
   vcr_steps=400,
   refcoco_steps=400,
@@ -77,6 +84,7 @@ QUICK = Scale(
   labelled_images=150,
   test_images=300,
   pretraining_steps=1000,
+  longer=0,
   vqa_steps=300,
   vcr_steps=200,
   refcoco_steps=200,
@@ -99,7 +107,9 @@ class Run:
       weights (of a visual network, always the detector's).
     changes: settings beyond those of the recipe, the scale and `sees`.
     hide: whether it is tested without images as well.
-    ablation: whether something is left out of it.
+    ablation: whether something is left out of it, or added to it, that the
+      paper's tables 2 to 4 do not have.
+    longer: whether its pre-training is; see `Scale`.
   """
 
   name: str
@@ -110,6 +120,7 @@ class Run:
   changes: tuple[str, ...] = ()
   hide: bool = False
   ablation: bool = False
+  longer: bool = False
 
 
 # Parts of pre-training that are left out. What is not asked for is not hidden
@@ -182,8 +193,20 @@ def _grounding(name, sees=FEATURES, changes=()):
   )
 
 
+def _longer(run):
+  """The same with more pre-training: one itself, or one that starts from it."""
+  return dataclasses.replace(
+    run,
+    name=f'{run.name}{LONGER}',
+    start=run.start and f'{run.start}{LONGER}',
+    hide=False,
+    ablation=True,
+    longer=True,
+  )
+
+
 # In an order in which what a run starts from stands before it.
-RUNS = (
+_CLAIMS_AND_ABLATIONS = (
   _pretraining(FEATURES),
   _pretraining(PIXELS, PIXELS),
   *_with_and_without(
@@ -202,6 +225,14 @@ RUNS = (
   *(_pretraining(name, FEATURES, c) for name, c in _PARTS_LEFT_OUT.items()),
   *(_grounding(name, FEATURES, c) for name, c in _PARTS_LEFT_OUT.items()),
 )
+RUNS = (
+  *_CLAIMS_AND_ABLATIONS,
+  *(
+    _longer(run)
+    for run in _CLAIMS_AND_ABLATIONS
+    if not run.ablation and (run.start or run.task == PRETRAINING)
+  ),
+)
 BY_NAME = {run.name: run for run in RUNS}
 EASY_VQA = 'easy_vqa'
 _WARMUP = 10  # steps are so many times those of the warm-up
@@ -218,9 +249,10 @@ def settings(run: Run, scale: Scale, seed: int) -> tuple[str, ...]:
   Returns:
     Settings, `a.b=c` each.
   """
+  steps = scale.steps(run)
   common = (
-    f'trainer.train_steps={scale.steps(run.task)}',
-    f'trainer.warmup_steps={scale.steps(run.task) // _WARMUP}',
+    f'trainer.train_steps={steps}',
+    f'trainer.warmup_steps={steps // _WARMUP}',
     f'task.train_data.seed={seed}',
   )
   if run.sees == FEATURES:
@@ -241,7 +273,11 @@ def batches(
     A seed, and runs that may go side by side.
   """
   for ablation, seeds in ((False, scale.seeds), (True, scale.ablation_seeds)):
-    part = [run for run in wanted if run.ablation == ablation]
+    part = [
+      run
+      for run in wanted
+      if run.ablation == ablation and (scale.longer or not run.longer)
+    ]
     for seed in range(seeds):
       yield seed, part
 

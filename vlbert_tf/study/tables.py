@@ -126,6 +126,8 @@ def page(records: Records) -> str:
     *(_grounding(records, track) for track in ('annotated', 'detected')),
     '## What is left out (RefCOCO+, detected boxes)',
     _left_out(records),
+    '## More steps of pre-training',
+    _longer(records),
     '## Pre-training itself, on captions that were not trained on',
     _table(
       records,
@@ -282,6 +284,29 @@ def _left_out(records: Records) -> str:
     )
     rows.append([row.label, *cells, difference])
   return _rows(['left out', 'accuracy', 'held out', 'difference'], rows)
+
+
+def _longer(records: Records) -> str:
+  """The claims, where pre-training takes more steps; the same seeds."""
+  rows = []
+  for claim in CLAIMS:
+    name = f'{claim.run}{runs.LONGER}'
+    cells = [
+      _values(records, run, claim.metric)
+      for run in (f'{claim.run}_alone', claim.run, name)
+    ]
+    seeds = cells[2].keys()
+    added = _differences(records, name, f'{claim.run}_alone', claim.metric)
+    rows.append(
+      [
+        claim.label,
+        *(spread([v for k, v in cell.items() if k in seeds]) for cell in cells),
+        spread(list(added.values()), signed=True),
+        verdict(list(added.values())),
+      ]
+    )
+  head = ['', 'without', 'with', f'with {runs.FULL.longer} times the steps']
+  return _rows([*head, 'which adds', ''], rows)
 
 
 def _leak(records: Records) -> str:
