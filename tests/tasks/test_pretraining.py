@@ -260,8 +260,8 @@ def test_each_loss_has_the_weight_of_its_name(task):
 def test_scores_are_those_of_what_the_losses_count(task):
   batch = {**_small_batch(), 'text_cut': tf.constant([True, False, True])}
   outputs = {
-    # Right for the related pair, wrong for the unrelated one.
-    elements.RELATIONSHIP_LOGITS: tf.constant([0.5, 0.5, 0.5]),
+    # Right for the related pair and for the unrelated one.
+    elements.RELATIONSHIP_LOGITS: tf.constant([0.5, -0.5, 0.5]),
     # The words 1 and 2 are to be named: right, wrong.
     elements.MASKED_WORD_LOGITS: tf.one_hot([[1, 3], [0, 0], [0, 0]], 5),
     # The category of the hidden RoI is 2, of the other 1: right, wrong.
@@ -279,7 +279,7 @@ def test_scores_are_those_of_what_the_losses_count(task):
     for name, (values, weights) in scores.items()
   }
   assert found == {
-    'relationship_accuracy': (1.0, 2.0),
+    'relationship_accuracy': (2.0, 2.0),
     'masked_word_accuracy': (1.0, 2.0),
     'masked_roi_accuracy': (1.0, 1.0),
     'visible_roi_accuracy': (0.0, 1.0),

@@ -109,6 +109,13 @@ def test_losses_and_scores_are_those_of_real_rois_by_hand(task):
   assert float(scores['chance'][0][0]) == pytest.approx(2 / 3)
 
 
+def test_padding_is_never_the_best_roi_whatever_its_logit():
+  logits = tf.constant([[0.0, 0.0, 2.0, 9.0], [-3.0, -2.0, 1.0, 1.0]])
+  real = tf.constant([[True, True, True, False], [True, True, False, False]])
+
+  assert refcoco.best_rois(logits, real).numpy().tolist() == [2, 1]
+
+
 def test_several_expressions_share_an_image(tmp_path):
   task = _task(tmp_path, flip_probability=0.0)
   task.task_config.train_data.texts_per_image = 2

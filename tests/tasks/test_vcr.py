@@ -154,6 +154,11 @@ def test_losses_by_hand(tmp_path):
   assert scores['accuracy'][0].numpy()[0]
   assert scores['cut_texts'][0].numpy().tolist() == [True, False]
 
+  # A question that only fills the batch hides nothing that counts.
+  batch[elements.EXAMPLE_WEIGHT] = tf.constant([0.0, 1.0])
+  losses = task.compute_losses(batch, outputs)
+  assert float(losses['masked_roi_loss'].count) == 0
+
 
 def test_no_word_is_hidden_and_no_head_names_words_by_default(tmp_path):
   task = _task(tmp_path)
