@@ -6,8 +6,9 @@ Examples:
   vlbert-reproduce --results=build/reproduce/results.json
 
 Scenes with many captions and few labels: VQA, VCR and RefCOCO+ with and without
-pre-training, three seeds of each, and RefCOCO+ with one part after the other
-left out, one seed; --quick takes one of all, and less of everything.
+pre-training, three seeds of each; the same with four times the steps of
+pre-training, and RefCOCO+ with one part after the other left out, one seed;
+--quick takes one seed and less of everything, and does without the longer runs.
 OUTPUT_DIR/results.json gets a record a run, OUTPUT_DIR/results.md tables of
 them, which are printed too. Stopped, the same command goes on; a run that has
 its result is not done again.

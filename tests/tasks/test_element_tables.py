@@ -3,6 +3,7 @@
 import pytest
 
 from tests.data import record_folder
+from tests.tasks import small_model
 from tests.tasks.element_table import Element, element_table
 from vlbert_tf import elements
 from vlbert_tf.tasks import pretraining, refcoco, vcr, vqa
@@ -17,13 +18,7 @@ def _table(folder, write, task_class, config, example_id, text=0):
   config.override(
     {
       'vocab_file': str(folder / 'vocab.txt'),
-      'model': {
-        'size': 'tiny',
-        'max_text_length': 16,
-        'max_rois': 3,
-        'image_short_side': 15,
-        'image_long_side': 20,
-      },
+      'model': small_model.SETTINGS,
       'validation_data': {
         'path': str(records),
         'split': 'train',

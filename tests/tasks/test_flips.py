@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from tests.data import record_folder
+from tests.tasks import small_model
 from vlbert_tf import elements
 from vlbert_tf.data.record_contents import Contents
 from vlbert_tf.tasks import pretraining, vcr, vqa
@@ -40,14 +41,7 @@ def _task(folder, records, kind, **fields):
   config = config.replace(**files)
   config.override(
     {
-      'model': {
-        'size': 'tiny',
-        'max_text_length': 16,
-        'max_rois': 3,
-        'image_short_side': 15,
-        'image_long_side': 20,
-        **fields.pop('model', {}),
-      },
+      'model': {**small_model.SETTINGS, **fields.pop('model', {})},
       'train_data': {'path': str(records), 'global_batch_size': 8},
       **fields,
     }

@@ -6,6 +6,7 @@ import tensorflow as tf
 import tf_keras
 
 from tests.data import record_folder
+from tests.tasks import small_model
 from vlbert_tf.data.record_contents import Contents
 from vlbert_tf.tasks import passes, pretraining, refcoco, vcr, vqa
 
@@ -64,15 +65,9 @@ def make_task(request, tmp_path):
       {
         'vocab_file': str(tmp_path / 'vocab.txt'),
         'model': {
-          'size': 'tiny',
+          **small_model.SETTINGS,
           'visual_features': 'precomputed',
           'appearance_size': SIZE,
-          'max_text_length': 16,
-          'max_rois': 3,
-          'image_short_side': 15,
-          'image_long_side': 20,
-          'xla': 'none',
-          'dropout_rate': 0.0,
         },
         'train_data': {
           'path': str(records),
@@ -90,7 +85,7 @@ def make_task(request, tmp_path):
 
 
 def _weights_after_two_steps(task):
-  tf.keras.utils.set_random_seed(1)
+  tf_keras.utils.set_random_seed(1)
   model = task.build_model()
   optimizer = passes.skipping(tf_keras.optimizers.legacy.SGD(0.02))
   batches = iter(task.build_inputs(task.task_config.train_data))

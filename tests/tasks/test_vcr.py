@@ -6,6 +6,7 @@ import tensorflow as tf
 import tf_keras
 
 from tests.data import record_folder
+from tests.tasks import small_model
 from vlbert_tf import elements
 from vlbert_tf.tasks import passes, vcr
 
@@ -20,15 +21,7 @@ def _task(folder, labeled=True, **changes):
   config = vcr.VcrConfig(vocab_file=str(folder / 'vocab.txt'))
   config.override(
     {
-      'model': {
-        'size': 'tiny',
-        'max_text_length': 16,
-        'max_rois': 3,
-        'image_short_side': 15,
-        'image_long_side': 20,
-        'xla': 'none',
-        'dropout_rate': 0.0,
-      },
+      'model': small_model.SETTINGS,
       'roi_mask_rate': 0.5,
       'train_data': {'path': str(records), 'global_batch_size': 12},
       'validation_data': {

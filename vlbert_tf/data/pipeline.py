@@ -174,12 +174,12 @@ def _with_rows(batch: Tensors, texts: int) -> Tensors:
 
   Micro-batches are cut where the graph is made, from rows that are known.
   """
-  return {
-    name: tf.ensure_shape(
-      x, [texts if x.shape[0] is None else None, *x.shape[1:]]
-    )
+  known = {
+    name: tf.ensure_shape(x, [texts, *x.shape[1:]])
     for name, x in batch.items()
+    if x.shape[0] is None
   }
+  return {**batch, **known}
 
 
 def _texts_per_image(config: DataConfig, batch_size: int) -> int:
