@@ -4,6 +4,7 @@ Runs against any server of the toy model, see `make test-serving`; only the
 parts of sentences that both servers say are compared.
 """
 
+import os
 from concurrent import futures
 
 import grpc
@@ -234,11 +235,21 @@ def test_a_bad_image_type_or_shape_is_an_invalid_argument(prediction, inputs):
   assert code is INVALID
 
 
-def test_an_answer_that_nobody_waits_for_is_a_deadline_exceeded(prediction):
+def test_an_answer_that_nobody_waits_for_is_a_deadline_exceeded(
+  prediction, tmp_path
+):
+  # Who opens it to read waits until somebody opens it to write.
+  pipe = tmp_path / 'pipe'
+  os.mkfifo(pipe)
+
   with pytest.raises(grpc.RpcError) as caught:
-    prediction.Predict(question_request(toy_model.png(2, 2)), timeout=1e-6)
+    prediction.Predict(predict_request('read', path=str(pipe)), timeout=0.5)
 
   assert caught.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+  # Both ends at once: whether or not the server got as far as to wait.
+  both_ends = os.open(pipe, os.O_RDWR)
+  pipe.unlink()
+  os.close(both_ends)
 
 
 def test_mixed_signatures_at_the_same_time_get_their_own_answers(prediction):
