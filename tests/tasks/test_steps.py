@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tests.training import small_task
+from tests.training import small_run, small_task
 
 
 @pytest.fixture(scope='module')
@@ -43,7 +43,7 @@ def _assert_same(weights, expected, atol):
 def test_two_replicas_one_without_masked_words_take_the_steps_of_one(
   folder, plain
 ):
-  two = tf.distribute.MirroredStrategy(['CPU:0', 'CPU:1'])
+  two = small_run.two_devices()
 
   # Compiled, too: attention is what XLA compiles by default.
   weights, reported = _train(small_task.task(folder, xla='attention'), two)

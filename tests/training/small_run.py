@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from tests.data import record_folder
 from vlbert_tf.checkpoints import native
-from vlbert_tf.training import experiments
+from vlbert_tf.training import experiments, strategies
 
 WORDS = ['[PAD]', '[UNK]', '[CLS]', '[SEP]', '[MASK]', 'is', 'it', '?']
 WORDS += ['a', 'b', *(str(k) for k in range(10))]
@@ -71,6 +71,13 @@ def weights(model_dir: pathlib.Path) -> dict[str, np.ndarray]:
     for name, _ in tf.train.list_variables(path)
     if name.startswith('model/') and '.OPTIMIZER_SLOT' not in name
   }
+
+
+def two_devices():
+  """A strategy of the two logical devices of tests."""
+  strategy = strategies.make_strategy(timeout_seconds=60.0)
+  assert strategy.num_replicas_in_sync == 2
+  return strategy
 
 
 def one_device():

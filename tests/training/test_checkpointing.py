@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tests.training import small_run
 from vlbert_tf.training import checkpointing
 
 
@@ -71,7 +72,7 @@ def test_the_newest_checkpoints_are_kept_and_found(tmp_path):
 
 def test_the_step_of_several_replicas_names_a_checkpoint(tmp_path):
   run = _Run(tmp_path)
-  with tf.distribute.MirroredStrategy(['CPU:0', 'CPU:1']).scope():
+  with small_run.two_devices().scope():
     step = tf.Variable(7, dtype=tf.int64)
 
   # As the handler of preemption asks for it.

@@ -12,7 +12,6 @@ import typing
 
 import numpy as np
 import pytest
-import tensorflow as tf
 
 from tests.data import record_folder
 from tests.training import small_run
@@ -214,7 +213,7 @@ def test_two_workers_train_as_one_machine_and_outlive_preemption_of_one(
 
   _assert_equal(tmp_path / 'parts', tmp_path / 'whole')
   params = experiments.load_experiment('vlbert/pretraining', [], str(settings))
-  two = tf.distribute.MirroredStrategy(['CPU:0', 'CPU:1'])
+  two = small_run.two_devices()
   runner.train(params, 'train', str(tmp_path / 'mirrored'), two)
   mirrored = small_run.weights(tmp_path / 'mirrored')
   for name, value in small_run.weights(tmp_path / 'whole').items():

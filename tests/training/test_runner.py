@@ -9,6 +9,7 @@ import tensorflow as tf
 from tests.training.small_run import (
   one_device,
   settings,
+  two_devices,
   weights,
   write_files,
 )
@@ -88,10 +89,9 @@ def test_two_replicas_take_the_same_steps_as_one(files, tmp_path):
   # step, in a direction of chance.
   adam = {'optimizer': {'adamw': {'epsilon': 1.0}}}
   params = params.replace(trainer={'optimizer_config': adam})
-  two = tf.distribute.MirroredStrategy(['CPU:0', 'CPU:1'])
 
   runner.train(params, 'train', str(tmp_path / 'one'), one_device())
-  runner.train(params, 'train', str(tmp_path / 'two'), two)
+  runner.train(params, 'train', str(tmp_path / 'two'), two_devices())
 
   one, two = (
     weights(tmp_path / 'one'),

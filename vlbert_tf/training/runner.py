@@ -36,7 +36,8 @@ def train(
     mode: `train` or `train_and_eval`.
     model_dir: folder for settings, checkpoints and summaries.
     strategy: of tf.distribute; by default all devices of this machine, or of
-      all machines of TF_CONFIG.
+      all machines of TF_CONFIG. Of several devices a process has to keep to one
+      strategy, see `strategies.make_strategy`.
     profile_steps: first and last step of a trace for TensorBoard.
 
   Returns:

@@ -2,8 +2,12 @@
 
 import json
 import os
+from collections.abc import Callable
 
 import tensorflow as tf
+
+# Strategies of several devices that this process has made, by the devices.
+_made: dict[str, tf.distribute.Strategy] = {}
 
 
 def cluster_size() -> int:
@@ -33,28 +37,45 @@ def make_strategy(timeout_seconds: float) -> tf.distribute.Strategy:
   GPUs of this machine, or over its logical CPUs without any. Has to be called
   before TensorFlow computes anything when there are several machines.
 
+  A process gets the same strategy each time. A second one over the same devices
+  would number its reductions from the start again, and TensorFlow takes equal
+  numbers for parts of one reduction: the second model of the process would end
+  with "Shape mismatch in the collective instance".
+
   Args:
     timeout_seconds: how long machines wait for each other. Longer than the
       longest that one of them may keep the others waiting: compiling the
-      first step, or writing a checkpoint.
+      first step, or writing a checkpoint. The first call of a process decides.
 
   Returns:
     The strategy.
   """
   if cluster_size() > 1:
-    # Without a time-out the others wait for ever for a worker that hangs.
-    options = tf.distribute.experimental.CommunicationOptions(
-      timeout_seconds=timeout_seconds
-    )
-    return tf.distribute.MultiWorkerMirroredStrategy(
-      communication_options=options
-    )
+    return _once('machines', lambda: _over_machines(timeout_seconds))
   devices = tf.config.list_logical_devices('GPU')
   devices = devices or tf.config.list_logical_devices('CPU')
   names = [device.name for device in devices]
   if len(names) == 1:
     return tf.distribute.OneDeviceStrategy(names[0])
-  return tf.distribute.MirroredStrategy(names)
+  return _once(','.join(names), lambda: tf.distribute.MirroredStrategy(names))
+
+
+def _once(
+  devices: str, make: Callable[[], tf.distribute.Strategy]
+) -> tf.distribute.Strategy:
+  if devices not in _made:
+    _made[devices] = make()
+  return _made[devices]
+
+
+def _over_machines(timeout_seconds: float) -> tf.distribute.Strategy:
+  # Without a time-out the others wait for ever for a worker that hangs.
+  options = tf.distribute.experimental.CommunicationOptions(
+    timeout_seconds=timeout_seconds
+  )
+  return tf.distribute.MultiWorkerMirroredStrategy(
+    communication_options=options
+  )
 
 
 def is_chief(strategy: tf.distribute.Strategy) -> bool:
