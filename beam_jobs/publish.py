@@ -148,11 +148,15 @@ def _check_fraction(
     if count
   )
   if lost > publication.max_drop_fraction * (kept + lost):
+    worst = reasons.most_common(1)[0][0]
+    first = next(drop for drop in drops if drop.reason == worst)
+    example = f'{first.item} ({first.detail.rstrip(".")})'
     raise ValueError(
       f'At most {publication.max_drop_fraction:.1%} of the {kind} of a split '
       f'may be set aside. Received: {lost} of {kept + lost} in {split}; most '
-      f'frequent: {most}. Repair the data, or pass a higher '
-      '--max_drop_fraction: the finished shards are used again.'
+      f'frequent: {most}; for example {example}. '
+      'Repair the data, or pass a higher --max_drop_fraction: the finished '
+      'shards are used again.'
     )
   if not kept:
     raise ValueError(

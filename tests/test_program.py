@@ -13,6 +13,8 @@ def main(argv):
   program.require(path=_PATH.value)
   if _PATH.value == 'broken':
     raise ValueError('The rule.\\nReceived: broken.')
+  if _PATH.value == 'built':
+    raise ValueError('The rule.\\n  In call to configurable "Trainer"')
 program.run(main, usage='Does a thing.')
 """
 
@@ -44,6 +46,7 @@ def test_a_finished_program_ends_with_0_and_says_nothing():
   ('arguments', 'message'),
   [
     (['--path=broken'], 'Error: The rule. Received: broken.'),
+    (['--path=built'], 'Error: The rule.\n'),
     ([], 'Error: This program needs --path. Received: no flags.'),
   ],
 )

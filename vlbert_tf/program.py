@@ -81,6 +81,8 @@ def require(**named: object) -> None:
 
 def _one_line(error: Exception) -> str:
   text = ' '.join(str(error).split()) or type(error).__name__
+  # Gin, which Model Garden's trainer is built by, adds who called whom.
+  text = text.partition(' In call to configurable')[0]
   if isinstance(error, (ValueError, flags.Error)):
     return text
   return f'{type(error).__name__}: {text}'

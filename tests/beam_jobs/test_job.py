@@ -143,8 +143,9 @@ def test_too_much_set_aside_fails_and_names_the_reasons(tmp_path):
     job.run(job_runs.request(tmp_path, f'val,{paths}'))
   # 2, 3, 1, 2 and 2 questions of images 1, 2, 3, 4 and 7.
   assert 'Received: 10 of 23 in val' in str(caught.value)
-  assert 'image_empty (3), image_missing (2), image_corrupt (2).' in str(
-    caught.value
+  assert (
+    'image_empty (3), image_missing (2), image_corrupt (2); for example '
+    'image 2 (' in str(caught.value)
   )
   assert not job_runs.folder(tmp_path).exists()
 

@@ -180,7 +180,8 @@ def test_too_many_bad_lines_fail_with_the_three_most_frequent_reasons(tmp_path):
   assert 'Received: 10 of 11 in val' in str(error.value)
   assert (
     'most frequent: tag_without_box (4), label_out_of_range (3), '
-    'line_malformed (2). Repair' in str(error.value)
+    'line_malformed (2); for example line 4 of '
+    'val.jsonl (It points at object 2; the image has 3' in str(error.value)
   )
 
 

@@ -72,6 +72,17 @@ def test_a_published_model_needs_no_file_of_its_training(run):
   assert str(run) not in (run / 'elsewhere' / 'params.yaml').read_text()
 
 
+def test_records_are_by_default_those_of_the_training(run):
+  learned_from = str(run / 'inputs' / 'test')
+
+  default = saved.load_task_on(str(run / 'run'), 'val')
+  given = saved.load_task_on(str(run / 'run'), 'val', 'records/others')
+
+  assert default.task_config.validation_data.path == learned_from
+  assert default.task_config.validation_data.split == 'val'
+  assert given.task_config.validation_data.path == 'records/others'
+
+
 def test_it_holds_nothing_but_weights_and_starts_other_runs(run):
   publish(str(run / 'run'), str(run / 'weights'))
 

@@ -93,7 +93,8 @@ def load_task_on(
   Args:
     model_dir: folder that `vlbert-train` wrote.
     split: to evaluate on, or to predict.
-    records: folder of records; by default that of the training.
+    records: folder of records; by default that of the evaluations of the
+      training, or where it had none that it learned from.
     swap_images: see `pipeline.DataConfig`.
     hide_images: likewise.
 
@@ -109,8 +110,12 @@ def load_task_on(
     'hide_images': hide_images,
     'is_training': False,
   }
-  if records:
-    data['path'] = records
+  settings = _settings(model_dir)
+  data['path'] = (
+    records
+    or settings['validation_data'].get('path')
+    or settings['train_data'].get('path')
+  )
   return load_task(model_dir, {'validation_data': data})
 
 

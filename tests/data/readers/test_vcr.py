@@ -84,6 +84,18 @@ def test_a_line_becomes_a_question_with_tags(read):
   assert [region.polygons for region in image.regions[1:]] == ['', '']
 
 
+def test_names_of_other_categories_are_told_with_what_to_do(read, tmp_path):
+  file = tmp_path / 'movie' / 'a@0.json'
+  file.write_text(file.read_text().replace('diningtable', 'zeppelin'))
+
+  images, drops = read(_row())
+
+  assert not images
+  assert [drop.reason for drop in drops] == ['region_category_unknown']
+  assert 'zeppelin is none of the 80 categories' in drops[0].detail
+  assert 'categories=' in drops[0].detail
+
+
 def test_lines_of_the_test_split_have_no_labels(read):
   row = _row()
   del row['answer_label'], row['rationale_label']

@@ -194,6 +194,13 @@ def _read_objects(path: str, image: str, categories: Sequence[str]) -> Objects:
     content = json.loads(files.read_text(path))
     size = int(content['height']), int(content['width'])
     names = tuple(map(str, content['names']))
+    unknown = sorted(set(names).difference(categories))
+    if unknown:
+      raise UnusableError(
+        'region_category_unknown',
+        f'{path}: {unknown[0]} is none of the {len(categories)} categories; '
+        'categories= names a file of others.',
+      )
     polygons = content.get('segms') or [[]] * len(names)
     rows = list(zip(names, content['boxes'], polygons, strict=True))
     numbers = [categories.index(name) + 1 for name in names]
