@@ -34,6 +34,16 @@ class ModelError(RuntimeError):
     self.details = details
 
 
+# By what a server says of inputs that its signature does not have, or lacks.
+_HINTS = {
+  'Sent extra: {boxes}': ' This export finds RoIs itself: ask with '
+  'has_detector=True (vlbert-ask --detect).',
+  'Missing but required: {boxes}': ' This export has no detector: ask with '
+  'boxes, or with has_detector=False for the whole image (vlbert-ask without '
+  '--detect).',
+}
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Backoff:
   """When a request is sent again; only UNAVAILABLE is a reason.
@@ -203,9 +213,10 @@ def model_error(
   settings: Settings, code: grpc.StatusCode, details: str
 ) -> ModelError:
   """What a server says is wrong."""
+  hint = next((hint for sign, hint in _HINTS.items() if sign in details), '')
   return ModelError(
     f'The model {settings.model_name} at {settings.target} answered with '
-    f'{code.name}: {details}',
+    f'{code.name}: {details}{hint}',
     code,
     details,
   )
