@@ -129,14 +129,17 @@ def test_the_source_distribution_has_all_that_tests_and_readers_need(
   assert not [n for n in source_names if n.startswith(('.venv', 'build/'))]
 
 
-def test_the_wheel_built_from_the_source_distribution_is_the_same(
-  built, wheel, tmp_path
+def test_what_is_built_from_the_source_distribution_is_the_same(
+  built, wheel, source_names, tmp_path
 ):
   with tarfile.open(next(built.glob('*.tar.gz'))) as archive:
     archive.extractall(tmp_path, filter='data')
   tree = tmp_path / f'vlbert_tf-{vlbert_tf.__version__}'
+  # As Bazel leaves them.
+  (tree / 'build' / 'bazel-tree').mkdir(parents=True)
+  (tree / 'build' / 'bazel-tree' / 'configs').symlink_to(tree / 'configs')
   subprocess.run(
-    [sys.executable, '-m', 'hatchling', 'build', '--target', 'wheel'],
+    [sys.executable, '-m', 'hatchling', 'build'],
     cwd=tree,
     check=True,
     capture_output=True,
@@ -145,6 +148,9 @@ def test_the_wheel_built_from_the_source_distribution_is_the_same(
   with zipfile.ZipFile(next(tree.glob('dist/*.whl'))) as again:
     sums = {info.filename: info.CRC for info in again.infolist()}
   assert sums == {info.filename: info.CRC for info in wheel.infolist()}
+  with tarfile.open(next(tree.glob('dist/*.tar.gz'))) as archive:
+    names = {name.partition('/')[2] for name in archive.getnames()}
+  assert names == source_names
 
 
 _FINDS = """
