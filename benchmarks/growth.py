@@ -17,8 +17,6 @@ import json
 import os
 import resource
 import statistics
-import subprocess
-import sys
 import time
 from collections.abc import Iterable, Iterator
 
@@ -214,18 +212,6 @@ def draw(results: dict[str, dict[str, float]], path: str) -> None:
   pyplot.close(figure)
 
 
-def _in_a_process(point: str, args) -> dict[str, float]:
-  command = [
-    sys.executable, '-m', 'benchmarks.growth', f'--child={point}',
-    f'--layers={args.layers}', f'--seconds={args.seconds}',
-    f'--clock={args.clock}',
-  ]  # fmt: skip
-  done = subprocess.run(command, capture_output=True, text=True, check=False)
-  if done.returncode:
-    sys.exit(f'{done.stderr[-2000:]}\nThe point {point} failed, see above.')
-  return json.loads(done.stdout.splitlines()[-1])
-
-
 def main() -> None:
   """Prints the table."""
   parser = argparse.ArgumentParser(
@@ -254,7 +240,7 @@ def main() -> None:
 
   def measured():
     for point in args.points.split(','):
-      results[point] = _in_a_process(point, args)
+      results[point] = timing.in_a_process('benchmarks.growth', point, args)
       yield point, results[point]
 
   for line in rows(measured()):

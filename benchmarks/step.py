@@ -19,8 +19,6 @@ import json
 import os
 import resource
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -106,18 +104,6 @@ def measure(
   }
 
 
-def _in_a_process(row, args) -> dict[str, float]:
-  command = [
-    sys.executable, '-m', 'benchmarks.step', '--child', json.dumps(row),
-    f'--layers={args.layers}', f'--seconds={args.seconds}',
-    f'--clock={args.clock}',
-  ]  # fmt: skip
-  done = subprocess.run(command, capture_output=True, text=True, check=False)
-  if done.returncode:
-    sys.exit(f'{done.stderr[-2000:]}\nThe measurement above failed: {row}.')
-  return json.loads(done.stdout.splitlines()[-1])
-
-
 def table(rows, args) -> Iterator[str]:
   """Markdown, a line for each measurement, as they come."""
   yield f'{args.layers} layers, {TEXT_BUCKETS[-1]} words, {args.clock} seconds:'
@@ -129,7 +115,7 @@ def table(rows, args) -> Iterator[str]:
   yield '|---|---|---|---|---|---|---|---|---|'
   for row in rows:
     features, pairs, rois, micro_batches, remat = row
-    got = _in_a_process(row, args)
+    got = timing.in_a_process('benchmarks.step', json.dumps(row), args)
     yield (
       f'| {features} | {pairs} | {rois} | {micro_batches} '
       f'| {"yes" if remat else "no"} '

@@ -1,11 +1,14 @@
 """Timing that is fair on a machine that does other things as well."""
 
+import argparse
 import datetime
+import json
 import math
 import os
 import platform
 import shlex
 import statistics
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -52,6 +55,31 @@ def interleaved(
       contenders[name]()
       seconds[name].append(now() - start)
   return seconds
+
+
+def in_a_process(
+  module: str, point: str, args: argparse.Namespace
+) -> dict[str, float]:
+  """Measures a point in a process of its own, whose memory is its own as well.
+
+  Args:
+    module: of the benchmark. It takes `--child`, the point, and prints what it
+      measured as JSON on its last line.
+    point: what to measure.
+    args: flags of the benchmark; the child gets `layers`, `seconds`, `clock`.
+
+  Returns:
+    What it measured. The benchmark ends where the child failed.
+  """
+  command = [
+    sys.executable, '-m', module, f'--child={point}',
+    f'--layers={args.layers}', f'--seconds={args.seconds}',
+    f'--clock={args.clock}',
+  ]  # fmt: skip
+  done = subprocess.run(command, capture_output=True, text=True, check=False)
+  if done.returncode:
+    sys.exit(f'{done.stderr[-2000:]}\nThe point {point} failed, see above.')
+  return json.loads(done.stdout.splitlines()[-1])
 
 
 def table(
