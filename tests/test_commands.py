@@ -114,6 +114,35 @@ def test_commands_of_the_pages_are_understood(program):
   assert checked.stdout == ''
 
 
+@pytest.mark.parametrize('program', MODULES)
+def test_help_of_an_installed_program_lists_its_flags(program):
+  module = MODULES[program]
+  source = _source(module)
+  for shared in re.findall(r'adopt_module_key_flags\((\w+)\)', source):
+    source += _source(f'{module.rpartition(".")[0]}.{shared}')
+  defined = set(re.findall(r"\bDEFINE_\w+\(\s*'(\w+)'", source))
+  # As the script that pip installs: the module is not the one that is run.
+  start = f'from {module} import cli; cli()'
+
+  shown = subprocess.run(
+    [sys.executable, '-c', start, '--help'],
+    capture_output=True,
+    text=True,
+    check=True,
+    cwd=ROOT,
+  )
+
+  assert defined
+  listed = set(
+    re.findall(r'^ +--(?:\[no\])?(\w+):', shown.stdout, re.MULTILINE)
+  )
+  assert defined <= listed
+
+
+def _source(module: str) -> str:
+  return (ROOT / f'{module.replace(".", "/")}.py').read_text('utf-8')
+
+
 def test_targets_of_the_pages_are_those_of_the_makefile():
   makefile = (ROOT / 'Makefile').read_text('utf-8')
   targets = set(re.findall(r'^([a-z-]+):', makefile, re.MULTILINE))

@@ -11,8 +11,8 @@ PACKAGES = ('vlbert_tf', 'beam_jobs', 'serving')
 
 # The parts of vlbert_tf that a program may use.
 _FOR_PROGRAMS = (
-  'boxes', 'checkpoints', 'data', 'elements', 'evaluation', 'program',
-  'recipes', 'study', 'tasks', 'text', 'training', 'visualization',
+  'boxes', 'checkpoints', 'data', 'elements', 'evaluation', 'model_flags',
+  'program', 'recipes', 'study', 'tasks', 'text', 'training', 'visualization',
   'walkthrough',
 )  # fmt: skip
 
@@ -21,6 +21,7 @@ _FOR_PROGRAMS = (
 ALLOWED = {
   'vlbert_tf.boxes': (),
   'vlbert_tf.elements': (),
+  'vlbert_tf.model_flags': ('tasks',),
   'vlbert_tf.program': (),
   'vlbert_tf.recipes': (),
   'vlbert_tf.recomputation': (),

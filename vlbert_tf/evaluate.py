@@ -28,24 +28,9 @@ import pathlib
 
 from absl import flags, logging
 
-from vlbert_tf import program
+from vlbert_tf import model_flags, program
 
-_MODEL_DIR = flags.DEFINE_string(
-  'model_dir', None, 'Folder that vlbert-train wrote.'
-)
-_CHECKPOINT = flags.DEFINE_string(
-  'checkpoint', '', 'A checkpoint other than the newest of --model_dir.'
-)
-_RECORDS = flags.DEFINE_string(
-  'records', '', 'Folder of records; by default the one of the training.'
-)
 _SPLIT = flags.DEFINE_string('split', 'val', 'Split to evaluate on.')
-_SWAP_IMAGES = flags.DEFINE_bool(
-  'swap_images', False, 'Show each question with another image.'
-)
-_HIDE_IMAGES = flags.DEFINE_bool(
-  'hide_images', False, 'Show plain gray in place of images; RoIs stay.'
-)
 _OUTPUT = flags.DEFINE_string(
   'output', '', 'File for the JSON, besides printing it.'
 )
@@ -65,6 +50,7 @@ _INSTANCES = flags.DEFINE_string(
 _ANNOTATIONS = flags.DEFINE_string(
   'annotations', None, 'Annotations of the same questions, official format.'
 )
+flags.adopt_module_key_flags(model_flags)
 
 
 def main(argv: list[str]) -> None:
@@ -74,7 +60,7 @@ def main(argv: list[str]) -> None:
     program.require(results=_RESULTS.value, annotations=_ANNOTATIONS.value)
     metrics = _JUDGES[_BENCHMARK.value](_RESULTS.value, _ANNOTATIONS.value)
   else:
-    program.require(model_dir=_MODEL_DIR.value)
+    program.require(model_dir=model_flags.MODEL_DIR.value)
     metrics = _model_metrics()
   text = json.dumps(metrics, indent=2)
   if _OUTPUT.value:
@@ -129,16 +115,10 @@ _JUDGES = {
 
 def _model_metrics() -> dict:
   # TensorFlow takes seconds to import, and --help should not pay for it.
-  from vlbert_tf.tasks import inference, saved
+  from vlbert_tf.tasks import inference
 
-  task = saved.load_task_on(
-    _MODEL_DIR.value,
-    _SPLIT.value,
-    _RECORDS.value,
-    swap_images=_SWAP_IMAGES.value,
-    hide_images=_HIDE_IMAGES.value,
-  )
-  model = saved.restore_trained(task, _MODEL_DIR.value, _CHECKPOINT.value)
+  task = model_flags.load_task(_SPLIT.value)
+  model = model_flags.restore_model(task)
   metrics = inference.evaluate(task, model, task.task_config.validation_data)
   if _REPORT.value:
     _write_report(task, model)
@@ -161,7 +141,7 @@ def _write_report(task, model) -> None:
       places = report.places(sections, count)
       shown = pictures.illustrate_places(task, model, data, places)
     drawn = {place: _png(example) for place, example in shown.items()}
-  title = f'{_MODEL_DIR.value}, split {_SPLIT.value}'
+  title = f'{model_flags.MODEL_DIR.value}, split {_SPLIT.value}'
   path = report.write(_REPORT.value, title, sections, count, drawn)
   logging.info('Report written to %s.', path)
 

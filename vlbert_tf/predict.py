@@ -15,24 +15,9 @@ both VCR models, as the leaderboard wants it.
 
 from absl import flags, logging
 
-from vlbert_tf import program
+from vlbert_tf import model_flags, program
 
-_MODEL_DIR = flags.DEFINE_string(
-  'model_dir', None, 'Folder that vlbert-train wrote.'
-)
-_CHECKPOINT = flags.DEFINE_string(
-  'checkpoint', '', 'A checkpoint other than the newest of --model_dir.'
-)
-_RECORDS = flags.DEFINE_string(
-  'records', '', 'Folder of records; by default the one of the training.'
-)
 _SPLIT = flags.DEFINE_string('split', 'test', 'Split to predict for.')
-_SWAP_IMAGES = flags.DEFINE_bool(
-  'swap_images', False, 'Show each text with another image.'
-)
-_HIDE_IMAGES = flags.DEFINE_bool(
-  'hide_images', False, 'Show plain gray in place of images; RoIs stay.'
-)
 _DRAW = flags.DEFINE_string(
   'draw', '', 'PNG to write, of some examples and what the model says of them.'
 )
@@ -41,29 +26,22 @@ _JOIN = flags.DEFINE_string(
   'join', '', "VCR: result file of the other model, to join with this one's."
 )
 _OUTPUT = flags.DEFINE_string('output', None, 'Result file to write.')
+flags.adopt_module_key_flags(model_flags)
 
 
 def main(argv: list[str]) -> None:
   """Reads flags, predicts, writes the file."""
   del argv
-  program.require(model_dir=_MODEL_DIR.value, output=_OUTPUT.value)
-  # TensorFlow takes seconds to import, and --help should not pay for it.
-  from vlbert_tf.tasks import saved
-
-  task = saved.load_task_on(
-    _MODEL_DIR.value,
-    _SPLIT.value,
-    _RECORDS.value,
-    swap_images=_SWAP_IMAGES.value,
-    hide_images=_HIDE_IMAGES.value,
-  )
+  program.require(model_dir=model_flags.MODEL_DIR.value, output=_OUTPUT.value)
+  task = model_flags.load_task(_SPLIT.value)
   predict = _WRITERS.get(task.task_config.name)
   if predict is None:
     raise ValueError(
       'Only models for a benchmark write result files. '
-      f'Received: {_MODEL_DIR.value}, trained for {task.task_config.name}.'
+      f'Received: {model_flags.MODEL_DIR.value}, '
+      f'trained for {task.task_config.name}.'
     )
-  model = saved.restore_trained(task, _MODEL_DIR.value, _CHECKPOINT.value)
+  model = model_flags.restore_model(task)
   count = predict(task, model)
   logging.info('%d predictions written to %s.', count, _OUTPUT.value)
   if _DRAW.value:

@@ -34,6 +34,10 @@ def run(
       thread that sleeps for up to a minute, and they would wait for it.
   """
   sys.modules['__main__'].__doc__ = usage
+  # absl lists the flags of the module that is run, which is the script of the
+  # installation.
+  for flag in flags.FLAGS.get_key_flags_for_module(main.__module__):
+    flags.FLAGS.register_key_flag_for_module(sys.argv[0], flag)
 
   def guarded(argv: list[str]) -> None:
     try:
