@@ -110,13 +110,14 @@ def load_task_on(
     'hide_images': hide_images,
     'is_training': False,
   }
-  settings = _settings(model_dir)
-  data['path'] = (
-    records
-    or settings['validation_data'].get('path')
-    or settings['train_data'].get('path')
+  if records:
+    data['path'] = records
+  task = load_task(model_dir, {'validation_data': data})
+  config = task.task_config
+  config.validation_data.path = (
+    config.validation_data.path or config.train_data.path
   )
-  return load_task(model_dir, {'validation_data': data})
+  return task
 
 
 def restore_trained(
